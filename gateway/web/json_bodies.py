@@ -71,6 +71,13 @@ class Attributes:
             raise invalid(self.at(name), "must be a text", "须为文本")
         return value
 
+    def required(self, name: str) -> str:
+        """A text that is not empty. Raises Refused for another value, and without one."""
+        value = self.text(name)
+        if not value:
+            raise invalid(self.at(name), "is missing", "缺失")
+        return value
+
     def flag(self, name: str) -> bool:
         """True or false; false where it is absent. Raises Refused for another type."""
         value = self.value(name)

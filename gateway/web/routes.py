@@ -311,7 +311,7 @@ class _Serving:
         try:
             return await self._calls.call(self._route.rpc, Arrival(self._caller, self._metadata, seconds, read, rpc_of))
         except Refused as refused:
-            raise self._route.named(refused) from refused
+            raise self._route.named(refused) from None
 
 
 @web.middleware
@@ -331,6 +331,8 @@ async def _refusing(
         refused, status = _unknown(request), HTTPStatus.NOT_FOUND
     language = preferred_language(request.headers.get("Accept-Language", ""))
     headers = {"Content-Language": language, **told_headers(refused), **({"Allow": allowed} if allowed else {})}
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        headers.update(_accepted(request))
     return _written(Answer(told_error(refused, language, status), status, headers))
 
 
@@ -423,12 +425,26 @@ def _unquoted(said: str) -> str:
     return found[1] if found is not None else said
 
 
+def _types(request: web.Request) -> Sequence[str]:
+    """The media types of a body."""
+    return (TYPE, MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
+
+
+def _accepted(request: web.Request) -> Mapping[str, str]:
+    """The headers that name what a body may be: of a patch (RFC 5789, 2.2), and of all else (RFC 9110, 15.5.16)."""
+    name = "Accept-Patch" if request.method == "PATCH" else "Accept"
+    return {name: ", ".join(_types(request)), "Accept-Encoding": "identity"}
+
+
 async def _body(request: web.Request) -> bytes:
     """The body of a request. Raises Refused for another type than JSON in UTF-8, and for one that is too large."""
     charset = request.charset or "utf-8"
     said = _header(request, "Content-Encoding") or _header(request, "Content-Type")
-    types = (TYPE, MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
-    if request.content_type not in types or charset.lower() != "utf-8" or "Content-Encoding" in request.headers:
+    if (
+        request.content_type not in _types(request)
+        or charset.lower() != "utf-8"
+        or "Content-Encoding" in request.headers
+    ):
         raise Refused(Reason.REASON_MEDIA_TYPE_UNSUPPORTED, media_type=said or "none")
     return await whole_body(request)
 

@@ -11,6 +11,7 @@ from typing import cast
 from urllib.parse import urlencode
 
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.errors import invalid
 from gateway.rpc.pages import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
@@ -32,6 +33,8 @@ _NUMBER = re.compile(r"[0-9]{1,6}", re.ASCII)
 _SIMPLE = ("string", "number", "integer", "boolean")
 INT64, DURATION = "int64", "google-duration"
 """The formats of texts that are numbers: of 64 bits, and of seconds with an `s` behind (registry of OpenAPI)."""
+TIME = "date-time"
+"""The format of times."""
 Query = Mapping[str, str]
 Schema = Mapping[str, object]
 """JSON Schema."""
@@ -119,7 +122,7 @@ class Selection:
         wanted = self._wanted(query)
         names = [each.removeprefix("-") for each in wanted]
         if not self.is_sortable or not set(names) <= {*self.filters, *paths}:
-            more, chinese = (" or attributes", "或属性") if self.is_sortable else ("", "")
+            more, chinese = (", or attributes that select", "或可筛选的属性") if self.is_sortable else ("", "")
             orders, either = " or ".join(self.orders), "或".join(self.orders)
             raise unsupported(SORT, f"it is {orders}{more}", f"可用值为{either}{chinese}")
         if len(set(names)) != len(names):
@@ -173,13 +176,29 @@ def _inner(schema: Schema) -> Schema:
     return cast("Schema", schema.get("items", schema))
 
 
-def within(query: Query, selection: Selection, paths: Collection[str]) -> Mapping[str, Collection[str]]:
+def within(query: Query, selection: Selection, paths: Mapping[str, Schema]) -> Mapping[str, Collection[str]]:
     """The values that the RPC does not select by, by the paths of the attributes that may have them.
 
-    Commas stand between several values, and may stand in one.
+    Commas stand between several values, and may stand in one. Raises Refused for a value of a time that is none.
     """
     found = {name: _words(query, name) for name in selection.rough if name in query}
-    return {**found, **{name: {query[name].strip(), *_words(query, name)} for name in query if name in paths}}
+    return {**found, **{name: _values(query, name, paths[name]) for name in query if name in paths}}
+
+
+def _values(query: Query, name: str, schema: Schema) -> Collection[str]:
+    if schema.get("format") == TIME:
+        return {_time(each, name) for each in _words(query, name)}
+    return {query[name].strip(), *_words(query, name)}
+
+
+def _time(said: str, name: str) -> str:
+    """A time as answers write it, whatever its offset."""
+    time = Timestamp()
+    try:
+        time.FromJsonString(said)
+    except (ValueError, OverflowError):
+        raise invalid(name, "is no time of RFC 3339; write + as %2B", "不是RFC 3339格式的时间；+须写作%2B") from None
+    return time.ToJsonString()
 
 
 def values_at(told: object, path: Sequence[str], default: object = None) -> Iterator[object]:

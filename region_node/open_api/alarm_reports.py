@@ -65,9 +65,7 @@ def report_in(body: Attributes, key: str) -> api.ReportAlarmRequest:
 
 
 def _time(body: Attributes, name: str) -> Timestamp:
-    said, found = body.text(name), Timestamp()
-    if not said:
-        raise invalid(body.at(name), "is missing", "缺失")
+    said, found = body.required(name), Timestamp()
     try:
         found.FromJsonString(said)
     except (ValueError, OverflowError):
@@ -100,10 +98,8 @@ def _is_planned(body: Attributes) -> bool:
 def _object_name(body: Attributes) -> str:
     alarmed = body.object("alarmedObject")
     require_type(alarmed, "AlarmedObject")
-    name = alarmed.text("id")
+    name = alarmed.required("id")
     alarmed.close()
-    if not name:
-        raise invalid(alarmed.at("id"), "is missing", "缺失")
     return name
 
 

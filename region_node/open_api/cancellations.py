@@ -27,7 +27,7 @@ def order_to_cancel(body: Attributes, version: Version) -> tuple[str, str]:
     """The order id and the reason of a CancelProductOrder. Raises Refused as `order_request`."""
     version.require_type(body, CANCEL_TYPE)
     order = body.object("productOrder")
-    order_id = order.text("id")
+    order_id = order.required("id")
     order.text("href")
     version.order.close(order, _ORDER)
     return order_id, body.text("cancellationReason")

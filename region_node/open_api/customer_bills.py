@@ -107,7 +107,10 @@ def shown_papers(said: str) -> QueryBillRequest:
         raise invalid(IDENTITY_VERIFICATION, "is no base64url", "不是base64url编码") from None
     papers = parsed(data, IDENTITY_VERIFICATION)
     papers.require_known(_PAPERS)
-    return message_in(papers, QueryBillRequest())
+    request = message_in(papers, QueryBillRequest())
+    if not request.number:
+        raise invalid(f"{IDENTITY_VERIFICATION}.number", "is missing", "缺失")
+    return request
 
 
 def _unknown(name: str) -> Refused:

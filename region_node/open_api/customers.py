@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer, Product
-from gateway.errors import invalid
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject
 from region_node.open_api.extension import Extension
@@ -114,9 +113,7 @@ def _addresses(body: Attributes, version: Version, *kinds: str) -> Mapping[str, 
         name = _ADDRESSES[kind]
         if kind in found:
             raise unsupported(body.at("contactMedium"), f"{name} stands twice", f"{name}重复出现")
-        found[kind] = said.text(name)
-        if not found[kind]:  # it would be removed where it was only forgotten
-            raise invalid(said.at(name), "is missing", "缺失")
+        found[kind] = said.required(name)  # an empty one would be removed where it was only forgotten
         said.close()
         medium.close()
     return found

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.web.json_texts import JsonObject, quoted
 from gateway.web.openapi_pages import READERS
 from gateway.web.routes import Resource
-from gateway.web.selecting import DURATION, INT64, Schema
+from gateway.web.selecting import DURATION, INT64, TIME, Schema
 from gateway.web.server import Page
 from region_node.open_api.messages import Reader, is_map, reader_of
 from region_node.open_api.resources import Json
@@ -27,7 +27,7 @@ _HERE = "#/definitions/"
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
 _TIMES = {
-    Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": "date-time"},
+    Timestamp.DESCRIPTOR.full_name: {"type": "string", "format": TIME},
     Duration.DESCRIPTOR.full_name: {"type": "string", "format": DURATION},
 }
 # Texts, bytes in base64, the names of enums, and whole numbers of 64 bits are texts.

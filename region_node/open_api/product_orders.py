@@ -198,7 +198,7 @@ def _take_item(item: Attributes, request: OrderRequest, version: Version) -> Non
     if quantity is not None and (quantity != 1 or isinstance(quantity, bool)):
         raise unsupported(item.at("quantity"), "an item is for one product", "每项仅限一件产品")
     offering = item.object("productOffering")
-    request.business = offering.text("id")
+    request.business = offering.required("id")
     version.offering.close(offering, "ProductOffering")
     if item.value("product") is not None:
         _take_product(item.object("product"), request, version)

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.web.json_texts import JsonObject
-from gateway.web.selecting import Schema
+from gateway.web.selecting import TIME, Schema
 
 _SECONDS = 1_800_000_000
 _TIME = Timestamp(seconds=_SECONDS).ToJsonString()
@@ -89,7 +89,7 @@ def _schema_of(value: object) -> Schema:
             return {"type": "number"}
         case str():
             is_time = value == _TIME
-            return {"type": "string", "format": "date-time"} if is_time else {"type": "string"}
+            return {"type": "string", "format": TIME} if is_time else {"type": "string"}
         case Mapping():
             return {"type": "object", "properties": {str(name): _schema_of(each) for name, each in value.items()}}
         case _:

@@ -24,8 +24,8 @@ from region_node.open_api.resources import (
 )
 from region_node.open_api.trouble_tickets import (
     CHANGED,
-    CONTACT,
     CHANGED_PLACES,
+    CONTACT,
     FILED,
     FILED_PLACES,
     NUMBER,

@@ -179,6 +179,8 @@ def filing(body: Attributes, requester: Requester, version: Version) -> Complain
         _, party = version.party.taken(each, (REQUESTER,))
         take_requester(party, request.requester)
         version.party.close(party, INDIVIDUAL)
+    if not request.number:
+        raise invalid(body.at("relatedEntity"), f"no entity has the role {NUMBER}", f"没有角色为{NUMBER}的实体")
     return request
 
 
@@ -249,7 +251,7 @@ def _proposal(said: Attributes, ticket_id: str, request_id: str) -> api.ProposeR
 
 def _take_number(said: Attributes, request: ComplaintRequest, version: Version) -> None:
     role, entity = version.entity.taken(said, (NUMBER, CONTACT))
-    number = entity.text("id")
+    number = entity.required("id")
     if request.number if role == NUMBER else request.contact_number:
         raise invalid(said.at("role"), "stands twice", "重复出现")
     if role == NUMBER:

@@ -46,12 +46,13 @@ ASKED = (
     "@baseType",
 )
 """The attributes of a ticket that a new one is asked for by."""
+LINE = {"relatedEntity": [{"id": "1", "role": "affected"}]}
 
 texts = st.text(st.characters(exclude_categories=["C"]), max_size=8)
 filings = st.builds(
     ComplaintRequest,
     category=texts,
-    number=texts,
+    number=texts.filter(bool),
     contact_number=texts,
     description=texts,
     remedy_sought=st.sampled_from(Remedy.values()),
@@ -117,7 +118,7 @@ def test_what_is_told_of_a_complaint_files_the_same_again(
 )
 def test_what_a_complaint_would_not_heed_is_refused_by_its_name(body: Mapping[str, object], attribute: str) -> None:
     with pytest.raises(Refused) as refused:
-        read(body)
+        read({**LINE, **body})
     assert refused.value.reason == Reason.REASON_ATTRIBUTE_UNSUPPORTED
     assert refused.value.parameters["attribute"] == attribute
 
@@ -130,6 +131,9 @@ def test_what_a_complaint_would_not_heed_is_refused_by_its_name(body: Mapping[st
         ({"remedySought": "REMEDY_UNSPECIFIED"}, "remedySought"),
         ({"ruralArea": "yes"}, "ruralArea"),
         ({"channel": {}}, "channel.id"),
+        ({}, "relatedEntity"),
+        ({"relatedEntity": [{"id": "1", "role": "contact"}]}, "relatedEntity"),
+        ({"relatedEntity": [{"role": "affected"}]}, "relatedEntity[0].id"),
         ({"relatedEntity": 2 * [{"id": "1", "role": "affected"}]}, "relatedEntity[1].role"),
     ],
 )

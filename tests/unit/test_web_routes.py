@@ -19,6 +19,7 @@ from gateway.web.json_bodies import Attributes, parsed
 from gateway.web.routes import Answer, Api, Asked, Route, application
 from gateway.web.selecting import (
     MOST_ATTRIBUTES,
+    TIME,
     Paging,
     Schema,
     Selection,
@@ -35,6 +36,7 @@ from region_node.open_api.problem_management import PROBLEM_MANAGEMENT
 from region_node.open_api.product_ordering import PRODUCT_ORDERING
 from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS
 
+FILED = {"relatedEntity": [{"id": "13800138000", "role": "affected"}]}
 WORDS = words_of(OrderState.DESCRIPTOR)
 
 
@@ -115,9 +117,9 @@ def test_a_list_by_the_number_of_nobody_is_empty_and_nobody_is_found_by_an_id() 
     [
         (PRODUCT_ORDERING, "/cancelProductOrder", {"productOrder": {"id": "x"}}, "reason", "cancellationReason"),
         (PRODUCT_ORDERING, "/cancelProductOrder", {"productOrder": {"id": "x"}}, "request_id", "Idempotency-Key"),
-        (TROUBLE_TICKETS, "/troubleTicket", {}, "complaint.remedy_sought", "remedySought"),
-        (TROUBLE_TICKETS, "/troubleTicket", {}, "requester.channel", "Requester-Channel"),
-        (TROUBLE_TICKETS, "/troubleTicket", {}, "complaint.other", "complaint.other"),
+        (TROUBLE_TICKETS, "/troubleTicket", FILED, "complaint.remedy_sought", "remedySought"),
+        (TROUBLE_TICKETS, "/troubleTicket", FILED, "requester.channel", "Requester-Channel"),
+        (TROUBLE_TICKETS, "/troubleTicket", FILED, "complaint.other", "complaint.other"),
         (PROBLEM_MANAGEMENT, "/serviceProblem", {}, "number", "affectedResource.id"),
         (ALARM_MANAGEMENT, "/ackAlarms", {}, "alarm_ids", "alarmPattern"),
     ],
@@ -139,10 +141,10 @@ def test_a_refusal_names_the_place_in_the_request_that_became_the_field(
 
 
 def test_an_external_id_that_is_no_request_id_is_refused_by_its_own_name() -> None:
-    party = '"relatedParty": [{"id": "holder", "role": "applicant"}]'
-    body = f'{{"externalId": "A/1", "productOrderItem": [{{"action": "add"}}], {party}}}'.encode()
+    party, item = {"id": "holder", "role": "applicant"}, {"action": "add", "productOffering": {"id": "NEW_LINE"}}
+    body = Attributes({"externalId": "A/1", "productOrderItem": [item], "relatedParty": [party]}, "")
     route = next(each for each in PRODUCT_ORDERING.routes if each.rpc.endswith("/SubmitOrder"))
-    asked = Asked(PRODUCT_ORDERING.root, {}, {}, "en", Requester(), "", wait=Duration(), body=parsed(body))
+    asked = Asked(PRODUCT_ORDERING.root, {}, {}, "en", Requester(), "", wait=Duration(), body=body)
     with pytest.raises(Refused, match="externalId"):
         route.request(asked)
 
@@ -214,6 +216,27 @@ def test_a_route_of_several_rpcs_reads_its_request_once_and_calls_the_one_that_i
     status, told = asyncio.run(patched(calls, "<a/>", "text/xml"))
     assert (status, told["code"]) == (415, "MEDIA_TYPE_UNSUPPORTED")
     assert calls.paths == 2 * ["/S/RespondToComplaint"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "header", "types"),
+    [
+        ("PATCH", "Accept-Patch", "application/json, application/merge-patch+json"),
+        ("POST", "Accept", "application/json"),
+    ],
+)
+def test_the_refusal_of_a_body_names_the_types_and_codings_that_are_taken(verb: str, header: str, types: str) -> None:
+    route = Route(verb, "/one", "/S/M", lambda _: Empty(), lambda *_: Answer({}))
+
+    async def sent() -> tuple[int, str | None, str | None]:
+        served, said = application(Api("/api", (route,), 0), Calls(), lambda _: {}), {"Content-Encoding": "gzip"}
+        async with (
+            TestClient(TestServer(served)) as client,
+            client.request(verb, route.path, json={}, headers=said) as answer,
+        ):
+            return answer.status, answer.headers.get(header), answer.headers.get("Accept-Encoding")
+
+    assert asyncio.run(sent()) == (415, types, "identity")
 
 
 @pytest.mark.parametrize("body", [b'{"a": null}', b'{"a": {"b": null}}', b'{"a": {"b": {"c": null}}}'])
@@ -310,4 +333,16 @@ def test_the_paths_of_a_resource_lead_to_texts_numbers_and_flags_alone() -> None
 def test_a_door_selects_by_what_the_rpc_does_not_select_by_or_only_roughly() -> None:
     selection = Selection("id", {"state": WORDS, "severity": WORDS}, rough=("severity",))
     query = {"state": "held", "severity": "held, failed", "name": " a,b ", "limit": "5"}
-    assert within(query, selection, ("name",)) == {"severity": ["held", "failed"], "name": {"a", "b", "a,b"}}
+    assert within(query, selection, {"name": {"type": "string"}}) == {
+        "severity": ["held", "failed"],
+        "name": {"a", "b", "a,b"},
+    }
+
+
+def test_a_time_selects_the_same_instant_by_any_offset_and_what_is_no_time_is_refused() -> None:
+    paths: Mapping[str, Schema] = {"at": {"type": "string", "format": TIME}}
+    query = {"at": "2026-12-03T00:08:42.500+08:00, 2026-12-02T16:08:43Z"}
+    assert within(query, Selection("id"), paths) == {"at": {"2026-12-02T16:08:42.500Z", "2026-12-02T16:08:43Z"}}
+    for said in ("2026-12-03T00:08:42 08:00", "2026-12-03", "0000-01-01T00:00:00Z"):
+        with pytest.raises(Refused, match="RFC 3339"):
+            within({"at": said}, Selection("id"), paths)
