@@ -101,9 +101,19 @@ def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
                 history.append((now, amount if credit == "account-1" else -amount))
         entries = [entry.amount for entry in ledger.entries_between(tx, "account-1", start, end)]
         opening, closing = (ledger.balance_before(tx, "account-1", at) for at in (start, end))
-    assert entries == [amount for time, amount in history if start <= time < end]
+    within = [(time, -amount) for time, amount in history if start <= time < end]
+    assert entries == [-amount for _, amount in sorted(within)]
     assert opening == sum(amount for time, amount in history if time < start)
     assert closing == opening + sum(entries)
+
+
+def test_entries_of_one_instant_show_money_that_came_in_before_it_is_paid_out() -> None:
+    given = transfer("R1#remedy", EntryKind.REMEDY, 1_200, debit="compensation", credit="account-1")
+    paid_out = transfer("R1#refund", EntryKind.REFUND, 1_200, debit="account-1", credit="refunds-due")
+    with books() as tx:
+        ledger.post_all(tx, [given, paid_out], "CNY", NOW)
+        found = ledger.entries_between(tx, "account-1", NOW, NOW + timedelta(minutes=1))
+    assert [each.posting_id for each in found] == ["R1#remedy", "R1#refund"]
 
 
 def test_an_unbalanced_posting_is_not_booked() -> None:

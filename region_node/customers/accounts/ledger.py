@@ -137,11 +137,14 @@ def given_after(tx: Transaction, account: str, kinds: Sequence[EntryKind], insta
 
 
 def entries_between(tx: Transaction, account: str, start: datetime, end: datetime) -> list[LedgerEntry]:
-    """An account's entries from `start` up to and without `end`, oldest first."""
+    """An account's entries from `start` up to and without `end`, oldest first.
+
+    Of one instant, money that came in stands before the money that was paid out of it.
+    """
     return tx.all(
         _entry,
         "SELECT posting_id, kind, amount, time FROM ledger_entries"
-        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, posting_id",
+        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, amount DESC, posting_id",
         account=account,
         start=to_microseconds(start),
         end=to_microseconds(end),
