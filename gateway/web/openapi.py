@@ -98,7 +98,7 @@ def _add(route: Route, schemas: dict[str, Schema]) -> Resource:
     if route.attributes:
         told = _properties(schemas[resource.name])
         taken = {name: told[name] for name in route.attributes} | dict.fromkeys(TYPE_ATTRIBUTES, _TEXT)
-        required = [name for name in TYPE_ATTRIBUTES if name in route.attributes]
+        required = [*(name for name in TYPE_ATTRIBUTES if name in route.attributes), *route.required]
         schemas[_taken(route)] = {**_object(taken), "required": required, "additionalProperties": False}
     return resource
 

@@ -154,6 +154,8 @@ class Route:
     """The refusals of the RPC that mean a list without entries."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The places of its body, by the fields of the RPC that they become, where these have other names."""
+    required: Collection[str] = ()
+    """The attributes that its body always needs, beside those that name a type."""
 
     @classmethod
     def of(
@@ -170,10 +172,13 @@ class Route:
         attributes: Collection[str] = (),
         nothing: Collection[Reason.ValueType] = (),
         places: Mapping[str, str] | None = None,
+        required: Collection[str] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
         told = cast("Callable[[Asked, Message], Answer | Listed]", answer)
-        return cls(verb, path, rpc, request, told, others, selection, attributes, resource, nothing, places or {})
+        return cls(
+            verb, path, rpc, request, told, others, selection, attributes, resource, nothing, places or {}, required
+        )
 
     @cached_property
     def paths(self) -> Mapping[str, Schema]:

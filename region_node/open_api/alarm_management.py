@@ -87,6 +87,7 @@ def _task(task: AlarmTask, rpc: str, ask: Callable[[Sequence[str]], Message]) ->
         resource=resource_of(task.type, Alarm, lambda alarm: told_task(task, [alarm], _ROOT)),
         attributes=task.attributes,
         places={"alarm_ids": "alarmPattern"},
+        required=("alarmPattern",),
     )
 
 
@@ -129,6 +130,7 @@ ALARM_MANAGEMENT = Api(
             _reported,
             resource=_RESOURCE,
             attributes=ATTRIBUTES,
+            required=("alarmType", SEVERITY, STATE, "alarmRaisedTime", "alarmedObject"),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),
         Route.of(

@@ -16,6 +16,7 @@ from region_node.open_api.customers import (
     CREATED,
     CUSTOMER,
     CUSTOMER_TYPE,
+    PRODUCT,
     changed_customer,
     created_customer,
     told_customer,
@@ -104,6 +105,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 _posted,
                 resource=customer,
                 attributes=version.attributes(*CREATED),
+                required=("engagedParty", PRODUCT),
             ),
             Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),
             Route.of(

@@ -65,6 +65,7 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
             registered,
             resource=resource,
             attributes=source.version.attributes("callback", "query"),
+            required=("callback",),
         ),
         Route.of(
             "GET",

@@ -155,6 +155,7 @@ def _order_routes(root: str) -> Sequence[Route]:
                 version.order_identifier, "channel", "relatedParty", "productOrderItem", "document"
             ),
             places={"business": _BUSINESS, "number": _NUMBER},
+            required=("productOrderItem", "relatedParty"),
         ),
         Route.of("GET", f"/{ORDER}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got, resource=order),
         Route.of(
@@ -166,6 +167,7 @@ def _order_routes(root: str) -> Sequence[Route]:
             resource=order,
             attributes=version.attributes(_STATE, _REASON),
             places=_CANCELLED_FOR,
+            required=(_STATE, _REASON),
         ),
     )
 
@@ -192,6 +194,7 @@ def _cancellation_routes(root: str) -> Sequence[Route]:
             resource=task,
             attributes=version.attributes("productOrder", _REASON),
             places=_CANCELLED_FOR,
+            required=("productOrder", _REASON),
         ),
         Route.of("GET", f"/{CANCEL}/{{id}}", f"{_SERVICE}/GetOrder", _get, _got_cancellation, resource=task),
     )

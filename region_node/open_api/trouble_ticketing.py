@@ -137,6 +137,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 resource=ticket,
                 attributes=version.attributes(version.ticket_identifier, *FILED),
                 places=FILED_PLACES,
+                required=("description", "remedySought", "channel", "relatedEntity"),
             ),
             Route.of("GET", f"/{TICKET}/{{id}}", f"{_SERVICE}/GetComplaint", _get, _got, resource=ticket),
             Route.of(

@@ -22,6 +22,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.errors import Refused
+from gateway.values.lists import one_of
 from gateway.web.json_bodies import parsed
 from region_node.open_api.samples import filled
 from region_node.open_api.trouble_tickets import TROUBLE_TICKET, change, filing, told_ticket
@@ -147,6 +148,7 @@ def test_the_refusal_of_a_word_names_those_that_are_known() -> None:
     with pytest.raises(Refused) as refused:
         read({"severity": "minor"})
     assert refused.value.parameters["problem"] == "it is one of s1, s2, s3, s4"
+    assert one_of(["s1"])[0] == "it is s1"
     assert refused.value.parameters["problem_zh_cn"] == "可用值为s1、s2、s3、s4"
 
 

@@ -139,7 +139,15 @@ def test_a_body_is_described_by_the_attributes_that_its_route_takes(
         for content in operation.get("requestBody", {"content": {}})["content"].values():
             schema = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
             assert set(schema["properties"]) == {*TYPE_ATTRIBUTES, *route.attributes}
-            assert schema["required"] == (["@type"] if document["info"]["version"] == "v5" else [])
+            typed = ["@type"] if document["info"]["version"] == "v5" else []
+            assert schema["required"] == [*typed, *route.required]
+
+
+def test_the_attributes_without_which_no_order_is_taken_in_are_described_as_required() -> None:
+    (api,) = (each for each in served_apis() if each.root.endswith("productOrderingManagement/v4"))
+    schemas = documented(api)["components"]["schemas"]
+    assert schemas["createProductOrderBody"]["required"] == ["productOrderItem", "relatedParty"]
+    assert schemas["createCancelProductOrderBody"]["required"] == ["productOrder", "cancellationReason"]
 
 
 @APIS
