@@ -1,6 +1,6 @@
 """The page of an order: who has it, and its way through the regions as a waterfall."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,9 +15,10 @@ from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary
 from gateway.web.charts import Caption, Chart, waterfall
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
-from gateway.web.console.ticket import facts_table
+from gateway.web.console.ticket import facts_table, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import clauses, translated
+from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_time
 
 _TAB = "/orders"
@@ -36,6 +37,8 @@ class _Page:
     warnings: Sequence[str]
     explained: str
     waiting: Sequence[str]
+    facts: Sequence[Fact]
+    """The business and the regions, as far as a region has answered."""
     parts: Sequence[Table]
     """The tables of a joint order."""
     waterfall: Chart
@@ -61,6 +64,7 @@ def page_of(visit: Visit, title: str, found: GetOrderTraceResponse) -> Shown:
         warnings=[unanswered_line(each) for each in found.unanswered],
         explained=explained(found) if found.traces else translated("No region that may know it could be asked."),
         waiting=unanswered_envelopes(found),
+        facts=known(_facts(found)),
         parts=parts,
         waterfall=_waterfall(title, hops),
         caption=translated("Each party stamps with its own clock: where clocks differ, so do the hops."),
@@ -68,9 +72,21 @@ def page_of(visit: Visit, title: str, found: GetOrderTraceResponse) -> Shown:
         hops=table,
     )
     tab = _TAB if joint is None else joint_orders.PATH
-    told = [Fact(translated("State"), page.explained), *(Fact(translated("Waits for"), each) for each in page.waiting)]
-    about = facts_table(translated("Order"), told)
+    waits = (Fact(translated("Waits for"), each) for each in page.waiting)
+    about = facts_table(translated("Order"), [Fact(translated("State"), page.explained), *waits, *page.facts])
     return Shown("order.html.j2", title, page, tab, [about, *parts, table], page.warnings)
+
+
+def _facts(found: GetOrderTraceResponse) -> Iterator[Fact]:
+    """The business and the regions by the newest version; of a joint order the region that leads it."""
+    if not found.traces:
+        return
+    newest = newest_trace(found)
+    order, joint = newest.order, newest.joint
+    yield Fact(translated("Business"), business_name(order.business or joint.business))
+    yield Fact(translated("Handling region"), region_name(order.origin_region))
+    yield Fact(translated("Home region"), region_name(order.home_region) or order.number_prefix)
+    yield Fact(translated("Led by"), region_name(joint.leader_region))
 
 
 def _joint(found: GetOrderTraceResponse) -> JointOrderSummary | None:

@@ -358,6 +358,25 @@ def test_a_file_of_a_page_tells_what_its_tables_lack() -> None:
     assert rows[-3:] == [[], *([each] for each in notes)]
 
 
+def facts_of(order: GetOrderTraceResponse) -> dict[str, str]:
+    """The facts of the page of an order."""
+    shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/R1"), Answering(order))
+    return {name.text: told.text for name, told in shown.tables[0].rows}
+
+
+def test_the_page_of_an_order_names_its_business_and_its_regions_as_the_newest_version_has_them() -> None:
+    found = trace()
+    newer = found.traces.add(region="sichuan").trace.order
+    newer.CopyFrom(found.traces[0].trace.order)
+    newer.business, newer.version = "SUSPEND", 2
+    regions = {"受理地": "guangdong", "归属地": "sichuan"}
+    assert facts_of(found).items() >= {"业务": "SUSPEND", **regions}.items()
+    newer.home_region, newer.number_prefix = "", "+861381234"
+    assert facts_of(found)["归属地"] == "+861381234", "of a held order no region is known"
+    assert facts_of(joint_trace())["牵头地区"] == "guangdong"
+    assert not {"业务", *regions} & {*facts_of(GetOrderTraceResponse())}, "no region has answered"
+
+
 def test_a_joint_order_shows_who_has_it_its_milestones_and_why_an_item_was_refused_as_the_newest_version_says() -> None:
     shown = shown_by(CONSOLE, view_of("/orders/{id:.+}"), visit("", ADMIN, id="guangdong/J1"), Answering(joint_trace()))
     assert shown.tab == "/joint-orders"
