@@ -352,7 +352,9 @@ def _services(parts: Parts) -> list[Service]:
         Service.of(admin["MembershipService"], add_MembershipServiceServicer_to_server, membership),
         Service.of(admin["ConfigurationService"], add_ConfigurationServiceServicer_to_server, configuration),
         Service.of(
-            admin["OrderOversightService"], add_OrderOversightServiceServicer_to_server, OrderOversightService(regions)
+            admin["OrderOversightService"],
+            add_OrderOversightServiceServicer_to_server,
+            OrderOversightService(regions, parts.store, parts.clock),
         ),
         Service.of(
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],

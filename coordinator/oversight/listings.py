@@ -1,5 +1,6 @@
 """The lists of all regions: in which order they come, and whose word counts. Pure."""
 
+from dataclasses import replace
 from functools import partial
 
 from coordinator.oversight import complaint_rules, rules
@@ -16,6 +17,7 @@ from gateway.time.clock import from_timestamp
 NEWEST_ORDERS = MergedList[OrderSummary](
     "orders", lambda each: dated_key(from_timestamp(each.create_time), each.id), rules.merged, descending=True
 )
+FOUND_ORDERS = replace(NEWEST_ORDERS, kind="orders of a number")
 NEWEST_JOINT_ORDERS = MergedList[JointOrderSummary](
     "joint orders",
     lambda each: dated_key(from_timestamp(each.create_time), each.id),

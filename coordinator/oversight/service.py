@@ -1,10 +1,11 @@
 """Orders across regions, for administrators: queried from the nodes at each call, and never stored."""
 
+import secrets
 from datetime import timedelta
 
 import grpc
 
-from coordinator.oversight.listings import NEWEST_JOINT_ORDERS, NEWEST_ORDERS
+from coordinator.oversight.listings import FOUND_ORDERS, NEWEST_JOINT_ORDERS, NEWEST_ORDERS
 from coordinator.oversight.region_pages import page_of_regions
 from coordinator.oversight.region_queries import Ask, Regions, readable_answer
 from coordinator.oversight.rules import origin_region
@@ -14,19 +15,27 @@ from gateway.api.region.v1 import order_oversight_service_pb2 as region_contract
 from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_oversight_service_pb2_grpc import OrderOversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.auditing import audit
 from gateway.errors import Refused
+from gateway.federation.numberplan import normalize
+from gateway.rpc.calls import current_call
 from gateway.rpc.merged_pages import Part
 from gateway.rpc.pages import dated_key, page_size
-from gateway.time.clock import from_timestamp
+from gateway.store.port import Store
+from gateway.time.clock import Clock, from_timestamp
 
 _MOMENT = timedelta(microseconds=1)
+_ID_BYTES = 16  # of randomness in the id of a search
 
 
 class OrderOversightService(OrderOversightServiceServicer):
     """Queries the nodes."""
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, store: Store, clock: Clock) -> None:
+        """`store` has the audit chain of this coordinator."""
         self._regions = regions
+        self._store = store
+        self._clock = clock
 
     async def ListOrderSummaries(
         self,
@@ -52,6 +61,36 @@ class OrderOversightService(OrderOversightServiceServicer):
         page = await page_of_regions(self._regions, NEWEST_ORDERS, ask, size, request.page_token)
         return contract.ListOrderSummariesResponse(
             orders=page.items, unanswered=page.unanswered, next_page_token=page.following
+        )
+
+    async def SearchOrderSummaries(
+        self,
+        request: contract.SearchOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[contract.SearchOrderSummariesRequest, contract.SearchOrderSummariesResponse],
+    ) -> contract.SearchOrderSummariesResponse:
+        """See the contract. The search goes to all regions: the origin region alone knows an order on its way."""
+        if request.region:
+            self._regions.require_known(request.region)
+        number, size = normalize(request.number), page_size(request.page_size)
+        search_id, administrator = secrets.token_hex(_ID_BYTES), current_call().identity.path
+        await self._record_search(search_id, administrator)
+
+        async def ask(channel: grpc.aio.Channel, seconds: float, told: Part[OrderSummary]) -> Part[OrderSummary]:
+            question = region_contract.SearchOrderSummariesRequest(
+                number=number,
+                administrator=administrator,
+                search_id=search_id,
+                states=request.states,
+                region=request.region,
+                page_size=size,
+                page_token=told.following,
+            )
+            answer = await readable_answer(OrderOversightServiceStub(channel).SearchOrderSummaries, question, seconds)
+            return told.more(answer.orders, answer.next_page_token, _looked(answer))
+
+        page = await page_of_regions(self._regions, FOUND_ORDERS, ask, size, request.page_token)
+        return contract.SearchOrderSummariesResponse(
+            orders=page.items, unanswered=page.unanswered, next_page_token=page.following, search_id=search_id
         )
 
     async def ListJointOrderSummaries(
@@ -107,9 +146,27 @@ class OrderOversightService(OrderOversightServiceServicer):
         unanswered = answers.unanswered(Reason.REASON_ORDER_NOT_FOUND)
         return contract.GetOrderTraceResponse(traces=traces, unanswered=unanswered)
 
+    async def _record_search(self, search_id: str, administrator: str) -> None:
+        """Adds the audit row, before the search goes to any region. It has nothing of the number: not even a hash."""
+        now, detail = self._clock.now(), f"{len(self._regions.joined())} regions"
+        await self._store.write(
+            lambda tx: audit.append(
+                tx,
+                now=now,
+                actor=administrator,
+                action="SearchOrderSummaries",
+                subject=f"search/{search_id}",
+                detail=detail,
+            )
+        )
+
 
 def _looked(
-    answer: region_contract.ListOrderSummariesResponse | region_contract.ListJointOrderSummariesResponse,
+    answer: (
+        region_contract.ListOrderSummariesResponse
+        | region_contract.SearchOrderSummariesResponse
+        | region_contract.ListJointOrderSummariesResponse
+    ),
 ) -> str:
     """The key up to which a region has looked, of which it tells the time alone; empty where it tells none."""
     if not answer.HasField("looked_time"):

@@ -10,11 +10,13 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.federation.numberplan import number_prefix
+from gateway.auditing import audit
+from gateway.federation.numberplan import normalize, number_prefix
 from gateway.relay.outbox import OutboxRow, rows_about
+from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import from_microseconds, to_timestamp
+from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from region_node.business.joint import saga
 from region_node.business.joint.rows import ORDER_RECORDS, JointOrderFilter, list_joint_orders
 from region_node.business.orders import rules
@@ -25,17 +27,22 @@ from region_node.business.orders.rows import (
     list_orders,
     require_order,
 )
+from region_node.records.listing import Page
+from region_node.requests.administrators import require_administrator
+from region_node.requests.checks import require_name
 
 _PAGE = "summaries"
+_FOUND_PAGE = "found summaries"
 _JOINT_PAGE = "joint summaries"
 
 
 class OrderOversightService(OrderOversightServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store, region: str) -> None:
+    def __init__(self, store: Store, region: str, clock: Clock) -> None:
         self._store = store
         self._region = region
+        self._clock = clock
 
     async def ListOrderSummaries(
         self,
@@ -49,6 +56,38 @@ class OrderOversightService(OrderOversightServiceServicer):
         orders, following = await self._store.read(lambda tx: _found(tx, wanted, before, size, basic=request.basic))
         return api.ListOrderSummariesResponse(
             orders=orders, next_page_token=encode_token(_PAGE, following), looked_time=_looked(following)
+        )
+
+    async def SearchOrderSummaries(
+        self,
+        request: api.SearchOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[api.SearchOrderSummariesRequest, api.SearchOrderSummariesResponse],
+    ) -> api.SearchOrderSummariesResponse:
+        """See the contract."""
+        require_name("search_id", request.search_id)
+        require_administrator(request.administrator)
+        size, token = page_size(request.page_size), decode_token(_FOUND_PAGE, request.page_token)
+        wanted = OrderFilter(
+            region=self._region,
+            states=list(request.states),
+            concerning=request.region,
+            number=normalize(request.number),
+        )
+        before = dated_place(token)
+        actor, now = current_call().identity.path, self._clock.now()
+        subject = f"search/{request.search_id}"
+
+        def read(tx: Transaction) -> Page[Order]:
+            page = list_orders(tx, wanted, before, size)
+            detail = f"for {request.administrator}, {len(page.items)} read"
+            audit.append(tx, now=now, actor=actor, action="SearchOrderSummaries", subject=subject, detail=detail)
+            return page
+
+        page = await self._store.write(read)
+        return api.SearchOrderSummariesResponse(
+            orders=[summary(each) for each in page.items],
+            next_page_token=encode_token(_FOUND_PAGE, page.following),
+            looked_time=_looked(page.following),
         )
 
     async def ListJointOrderSummaries(

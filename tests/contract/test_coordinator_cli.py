@@ -453,6 +453,10 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
             code, out, _ = await command(certificates, it.endpoint, "orders", "held", "--json")
             assert [order["number_prefix"] for order in json.loads(out)["orders"]] == [held_order().number_prefix]
 
+            by_number = ("orders", "list", "--number", "19899001234", "--json")
+            code, out, _ = await command(certificates, it.endpoint, *by_number)
+            assert [order["id"] for order in json.loads(out)["orders"]] == [held_order().id]
+
             code, out, errors = await command(certificates, it.endpoint, "orders", "trace", ORDER_ID)
             assert code == 0
             assert f"{ORDER_ID} (times of Asia/Shanghai)" in out

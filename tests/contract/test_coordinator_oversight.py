@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.json_format import ParseDict
 
 from coordinator.oversight.listings import NEWEST_JOINT_ORDERS, NEWEST_ORDERS
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -19,6 +20,8 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     ListJointOrderSummariesResponse,
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
+    SearchOrderSummariesRequest,
+    SearchOrderSummariesResponse,
     SuspendRegionRequest,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OrderOversightServiceStub
@@ -82,6 +85,7 @@ class Region(OrderOversightServiceServicer):
         self.joint = [each for each in known if isinstance(each, JointOrderSummary)]
         self.is_old = False
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
+        self.searches: list[region_contract.SearchOrderSummariesRequest] = []
         self.hangs = False
         self.spoil: Callable[[OrderSummary], object] | None = None
         self.largest_page = 500
@@ -110,6 +114,23 @@ class Region(OrderOversightServiceServicer):
         if self.spoil is not None:
             self.spoil(answer.orders[0])
         return answer
+
+    async def SearchOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: region_contract.SearchOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[
+            region_contract.SearchOrderSummariesRequest, region_contract.SearchOrderSummariesResponse
+        ],
+    ) -> region_contract.SearchOrderSummariesResponse:
+        if self.is_old:
+            raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SearchOrderSummaries")
+        self.searches.append(request)
+        found = sorted(self.orders, key=NEWEST_ORDERS.key, reverse=True)
+        begin = int(request.page_token or 0)
+        end = begin + request.page_size
+        return region_contract.SearchOrderSummariesResponse(
+            orders=found[begin:end], next_page_token=str(end) if end < len(found) else ""
+        )
 
     async def ListJointOrderSummaries(  # noqa: N802 - named by gRPC
         self,
@@ -155,6 +176,10 @@ class Overseen:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.ListOrderSummaries, request, timeout)
 
+    async def search(self, request: SearchOrderSummariesRequest) -> SearchOrderSummariesResponse:
+        stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
+        return await invoke(stub.SearchOrderSummaries, request, PATIENCE_S)
+
     async def list_joint(self, request: ListJointOrderSummariesRequest) -> ListJointOrderSummariesResponse:
         stub = OrderOversightServiceStub(self.federation.as_(ADMIN))
         return await invoke(stub.ListJointOrderSummaries, request, PATIENCE_S)
@@ -182,7 +207,12 @@ async def overseen(
 
 
 def unanswered(
-    response: ListOrderSummariesResponse | ListJointOrderSummariesResponse | GetOrderTraceResponse,
+    response: (
+        ListOrderSummariesResponse
+        | SearchOrderSummariesResponse
+        | ListJointOrderSummariesResponse
+        | GetOrderTraceResponse
+    ),
 ) -> dict[str, str]:
     return {each.region: reason_name(each.reason) for each in response.unanswered}
 
@@ -309,6 +339,78 @@ def test_a_region_that_did_not_answer_keeps_its_place(certificates: Certificates
             it.regions[SICHUAN].hangs = False
             last = await it.list(ListOrderSummariesRequest(page_size=2, page_token=first.next_page_token))
             assert (list(last.orders), unanswered(last), last.next_page_token) == ([*there, here[0]], {}, "")
+
+    run(scenario())
+
+
+def test_a_search_by_a_number_asks_every_region_and_is_one_audit_row_without_the_number(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        of_both, here = order(1), order(2, HELD, home="")
+        async with overseen(certificates, tmp_path / "data", henan=[of_both, here], sichuan=[of_both]) as it:
+            wanted = SearchOrderSummariesRequest(number="138 1234 5678", states=[HELD, DONE], region=HENAN)
+            response = await it.search(wanted)
+            assert (list(response.orders), unanswered(response)) == ([here, of_both], {})
+            asked = [each for region in it.regions.values() for each in region.searches]
+            expected = region_contract.SearchOrderSummariesRequest(
+                number="+8613812345678",
+                administrator=ADMIN,
+                search_id=response.search_id,
+                states=[HELD, DONE],
+                region=HENAN,
+                page_size=50,
+            )
+            assert asked == [expected, expected]
+            again = await it.search(wanted)
+            assert again.search_id not in ("", response.search_id)
+            rows = [each for each in it.federation.audit_rows() if each.action == "SearchOrderSummaries"]
+            assert [(each.actor, each.subject) for each in rows] == [
+                (ADMIN, f"search/{response.search_id}"),
+                (ADMIN, f"search/{again.search_id}"),
+            ]
+            assert not any("5678" in text for each in rows for text in (each.subject, each.detail))
+
+    run(scenario())
+
+
+def test_a_search_names_the_regions_of_a_former_version_and_those_that_are_away(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1), order(2)], hunan=[order(3)]) as it:
+            sichuan = keys_of(certificates, SICHUAN)
+            await it.federation.join(sichuan, join_request(sichuan, NOTHING_LISTENS))
+            it.regions["hunan"].is_old = True
+            request = SearchOrderSummariesRequest(number="13812345678", page_size=1)
+            first = await it.search(request)
+            assert list(first.orders) == [order(2)]
+            assert unanswered(first) == {SICHUAN: "REGION_UNREACHABLE", "hunan": "METHOD_UNKNOWN"}
+            request.page_token = first.next_page_token
+            assert list((await it.search(request)).orders) == [order(1)]
+            assert (
+                await refused(it.list(ListOrderSummariesRequest(page_token=first.next_page_token))) == "TOKEN_INVALID"
+            )
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"number": "12"}, "NUMBER_INVALID"),
+        ({"number": ""}, "NUMBER_INVALID"),
+        ({"number": "13812345678", "region": "atlantis"}, "REGION_UNKNOWN"),
+        ({"number": "13812345678", "page_size": 501}, "REQUEST_INVALID"),
+    ],
+)
+def test_a_search_of_another_form_asks_no_region(
+    certificates: Certificates, tmp_path: Path, fields: dict[str, str | int], reason: str
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)]) as it:
+            wanted = ParseDict(fields, SearchOrderSummariesRequest())
+            assert (await refused(it.search(wanted)), it.regions[HENAN].searches) == (reason, [])
 
     run(scenario())
 

@@ -104,6 +104,13 @@ class Region(OrderOversightServiceServicer):
             orders=[each for each in orders if not request.states or each.state in request.states]
         )
 
+    async def SearchOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.SearchOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[contract.SearchOrderSummariesRequest, contract.SearchOrderSummariesResponse],
+    ) -> contract.SearchOrderSummariesResponse:
+        return contract.SearchOrderSummariesResponse(orders=[held_order()])
+
     async def ListJointOrderSummaries(  # noqa: N802 - named by gRPC
         self,
         request: contract.ListJointOrderSummariesRequest,

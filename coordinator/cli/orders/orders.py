@@ -46,18 +46,27 @@ def orders() -> None:
 @asks(limit_option())
 @click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
 @_region_option
-def list_orders(asking: Asking, states: tuple[str, ...], region: str) -> None:
+@click.option("--number", default="", help="Only orders about this number.")
+def list_orders(asking: Asking, states: tuple[str, ...], region: str, number: str) -> None:
     """List orders: who holds the ball, since when, until when.
+
+    A search by --number asks every region. Its audit rows, here and in each region, name you, and not the number.
 
     Joint orders are listed by `coordinator orders joint`.
 
     \b
-    Example:
+    Examples:
       coordinator orders list --state pending --state in-progress --region sichuan
+      coordinator orders list --number 13812345678
     """
     show_times_of(region)
-    request = contract.ListOrderSummariesRequest(states=[_STATES[state] for state in states], region=region)
-    _list(asking, request, translated("Orders"))
+    wanted, title = [_STATES[state] for state in states], translated("Orders")
+    if number:
+        search = contract.SearchOrderSummariesRequest(number=number, states=wanted, region=region)
+        found = asking.ask(lambda channel: OrderOversightServiceStub(channel).SearchOrderSummaries, search)
+        _show(asking, found, title)
+    else:
+        _list(asking, contract.ListOrderSummariesRequest(states=wanted, region=region), title)
     if not asking.as_json:
         click.echo(translated("Joint orders are listed by `coordinator orders joint`."))
 
@@ -147,7 +156,12 @@ def _nothing(_: contract.GetOrderTraceResponse) -> None:
 
 
 def _list(asking: Asking, request: contract.ListOrderSummariesRequest, title: str) -> None:
-    response = asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request)
+    _show(asking, asking.ask(lambda channel: OrderOversightServiceStub(channel).ListOrderSummaries, request), title)
+
+
+def _show(
+    asking: Asking, response: contract.ListOrderSummariesResponse | contract.SearchOrderSummariesResponse, title: str
+) -> None:
     asking.show(response, _orders(datetime.now(UTC)), response.orders, titled(title))
     tell_unanswered(response.unanswered)
 

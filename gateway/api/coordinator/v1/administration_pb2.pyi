@@ -896,6 +896,84 @@ class ListOrderSummariesResponse(_message.Message):
 Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
+class SearchOrderSummariesRequest(_message.Message):
+    """A search in all regions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number, in any usual writing."""
+    region: _builtins.str
+    """Only orders of which this region is the origin or the home; empty means all."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
+        """Only these states; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        states: _abc.Iterable[_order_pb2.OrderState.ValueType] | None = ...,
+        region: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchOrderSummariesRequest: _TypeAlias = SearchOrderSummariesRequest  # noqa: Y015
+
+@_typing.final
+class SearchOrderSummariesResponse(_message.Message):
+    """Orders of one number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
+    search_id: _builtins.str
+    """Random id of this search: the audit rows of the coordinator and of the regions have the subject `search/<id>`."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[_order_oversight_service_pb2.OrderSummary]:
+        """Each order once, newest first; see ListOrderSummariesResponse."""
+
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnansweredRegion]:
+        """Regions that could not be queried, also those of a former version; see ListOrderSummariesResponse."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[_order_oversight_service_pb2.OrderSummary] | None = ...,
+        unanswered: _abc.Iterable[Global___UnansweredRegion] | None = ...,
+        next_page_token: _builtins.str = ...,
+        search_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "orders", b"orders", "search_id", b"search_id", "unanswered", b"unanswered"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchOrderSummariesResponse: _TypeAlias = SearchOrderSummariesResponse  # noqa: Y015
+
+@_typing.final
 class ListJointOrderSummariesRequest(_message.Message):
     """A filter over all regions."""
 

@@ -643,6 +643,11 @@ class OrderOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
                 _registered_method=True)
+        self.SearchOrderSummaries = channel.unary_unary(
+                '/gateway.api.coordinator.v1.OrderOversightService/SearchOrderSummaries',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesResponse.FromString,
+                _registered_method=True)
         self.ListJointOrderSummaries = channel.unary_unary(
                 '/gateway.api.coordinator.v1.OrderOversightService/ListJointOrderSummaries',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListJointOrderSummariesRequest.SerializeToString,
@@ -661,6 +666,14 @@ class OrderOversightServiceServicer:
 
     def ListOrderSummaries(self, request, context):
         """Lists orders of all regions, without personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchOrderSummaries(self, request, context):
+        """Lists the orders of a number at all regions. Each region that answers records the reading, and so does the
+        coordinator, which keeps nothing of the number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -687,6 +700,11 @@ def add_OrderOversightServiceServicer_to_server(servicer, server):
                     servicer.ListOrderSummaries,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.SerializeToString,
+            ),
+            'SearchOrderSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchOrderSummaries,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesResponse.SerializeToString,
             ),
             'ListJointOrderSummaries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJointOrderSummaries,
@@ -727,6 +745,33 @@ class OrderOversightService:
             '/gateway.api.coordinator.v1.OrderOversightService/ListOrderSummaries',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ListOrderSummariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchOrderSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.OrderOversightService/SearchOrderSummaries',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.SearchOrderSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -223,6 +223,10 @@ class OrderOversightServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> OrderOversightServiceBlockingStub: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
     """Lists orders of all regions, without personal data."""
+    SearchOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.SearchOrderSummariesRequest, _administration_pb2.SearchOrderSummariesResponse]
+    """Lists the orders of a number at all regions. Each region that answers records the reading, and so does the
+    coordinator, which keeps nothing of the number.
+    """
     ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse]
     """Lists joint orders of all regions, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
@@ -234,6 +238,7 @@ class OrderOversightServiceBlockingStub(OrderOversightServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     ListOrderSummaries: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse]
+    SearchOrderSummaries: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SearchOrderSummariesRequest, _administration_pb2.SearchOrderSummariesResponse]
     ListJointOrderSummaries: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListJointOrderSummariesRequest, _administration_pb2.ListJointOrderSummariesResponse]
     GetOrderTrace: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GetOrderTraceRequest, _administration_pb2.GetOrderTraceResponse]
 
@@ -247,6 +252,16 @@ class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.ListOrderSummariesRequest, _administration_pb2.ListOrderSummariesResponse],
     ) -> _abc.Awaitable[_administration_pb2.ListOrderSummariesResponse]:
         """Lists orders of all regions, without personal data."""
+
+    @_abc_1.abstractmethod
+    def SearchOrderSummaries(
+        self,
+        request: _administration_pb2.SearchOrderSummariesRequest,
+        context: _aio.ServicerContext[_administration_pb2.SearchOrderSummariesRequest, _administration_pb2.SearchOrderSummariesResponse],
+    ) -> _abc.Awaitable[_administration_pb2.SearchOrderSummariesResponse]:
+        """Lists the orders of a number at all regions. Each region that answers records the reading, and so does the
+        coordinator, which keeps nothing of the number.
+        """
 
     @_abc_1.abstractmethod
     def ListJointOrderSummaries(

@@ -161,6 +161,88 @@ class ListOrderSummariesResponse(_message.Message):
 Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # noqa: Y015
 
 @_typing.final
+class SearchOrderSummariesRequest(_message.Message):
+    """A search. The region finds the number by its own keyed hash, and keeps neither the number nor a hash of the search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    SEARCH_ID_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """The number."""
+    administrator: _builtins.str
+    """The administrator by the word of the coordinator, as `admin/<name>`."""
+    search_id: _builtins.str
+    """Random id of the search, the same in the audit rows of the coordinator and of all regions; 1 to 64 characters."""
+    region: _builtins.str
+    """Only orders of which this region is the origin or the home; empty means all."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """Token from the page before; empty for the first."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
+        """Only these states; empty means all."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        administrator: _builtins.str = ...,
+        search_id: _builtins.str = ...,
+        states: _abc.Iterable[_order_pb2.OrderState.ValueType] | None = ...,
+        region: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "region", b"region", "search_id", b"search_id", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchOrderSummariesRequest: _TypeAlias = SearchOrderSummariesRequest  # noqa: Y015
+
+@_typing.final
+class SearchOrderSummariesResponse(_message.Message):
+    """A page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LOOKED_TIME_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page; empty on the last."""
+    @_builtins.property
+    def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderSummary]:
+        """The orders, newest first."""
+
+    @_builtins.property
+    def looked_time(self) -> _timestamp_pb2.Timestamp:
+        """Time down to which all orders have been examined, from the newest on; unset on the last page."""
+
+    def __init__(
+        self,
+        *,
+        orders: _abc.Iterable[Global___OrderSummary] | None = ...,
+        next_page_token: _builtins.str = ...,
+        looked_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["looked_time", b"looked_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["looked_time", b"looked_time", "next_page_token", b"next_page_token", "orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchOrderSummariesResponse: _TypeAlias = SearchOrderSummariesResponse  # noqa: Y015
+
+@_typing.final
 class ListJointOrderSummariesRequest(_message.Message):
     """A filter."""
 

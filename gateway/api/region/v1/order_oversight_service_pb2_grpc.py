@@ -40,6 +40,11 @@ class OrderOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesResponse.FromString,
                 _registered_method=True)
+        self.SearchOrderSummaries = channel.unary_unary(
+                '/gateway.api.region.v1.OrderOversightService/SearchOrderSummaries',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesResponse.FromString,
+                _registered_method=True)
         self.ListJointOrderSummaries = channel.unary_unary(
                 '/gateway.api.region.v1.OrderOversightService/ListJointOrderSummaries',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListJointOrderSummariesRequest.SerializeToString,
@@ -58,6 +63,14 @@ class OrderOversightServiceServicer:
 
     def ListOrderSummaries(self, request, context):
         """Lists orders of which this region is the origin or the home, without personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchOrderSummaries(self, request, context):
+        """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
+        reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +97,11 @@ def add_OrderOversightServiceServicer_to_server(servicer, server):
                     servicer.ListOrderSummaries,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesResponse.SerializeToString,
+            ),
+            'SearchOrderSummaries': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchOrderSummaries,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesResponse.SerializeToString,
             ),
             'ListJointOrderSummaries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJointOrderSummaries,
@@ -124,6 +142,33 @@ class OrderOversightService:
             '/gateway.api.region.v1.OrderOversightService/ListOrderSummaries',
             gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.ListOrderSummariesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchOrderSummaries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.OrderOversightService/SearchOrderSummaries',
+            gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_order__oversight__service__pb2.SearchOrderSummariesResponse.FromString,
             options,
             channel_credentials,
             insecure,

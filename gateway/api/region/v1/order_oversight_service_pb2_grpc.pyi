@@ -23,6 +23,10 @@ class OrderOversightServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> OrderOversightServiceBlockingStub: ...
     ListOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse]
     """Lists orders of which this region is the origin or the home, without personal data."""
+    SearchOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.SearchOrderSummariesRequest, _order_oversight_service_pb2.SearchOrderSummariesResponse]
+    """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
+    reading is recorded.
+    """
     ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
     """Lists joint orders that this region leads or follows, without personal data."""
     GetOrderTrace: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.GetOrderTraceRequest, _order_oversight_service_pb2.GetOrderTraceResponse]
@@ -34,6 +38,7 @@ class OrderOversightServiceBlockingStub(OrderOversightServiceStub):
 
     def __new__(cls, channel: _grpc.Channel) -> _typing.Self: ...
     ListOrderSummaries: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse]
+    SearchOrderSummaries: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.SearchOrderSummariesRequest, _order_oversight_service_pb2.SearchOrderSummariesResponse]
     ListJointOrderSummaries: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
     GetOrderTrace: _grpc.UnaryUnaryMultiCallable[_order_oversight_service_pb2.GetOrderTraceRequest, _order_oversight_service_pb2.GetOrderTraceResponse]
 
@@ -47,6 +52,16 @@ class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_order_oversight_service_pb2.ListOrderSummariesRequest, _order_oversight_service_pb2.ListOrderSummariesResponse],
     ) -> _abc.Awaitable[_order_oversight_service_pb2.ListOrderSummariesResponse]:
         """Lists orders of which this region is the origin or the home, without personal data."""
+
+    @_abc_1.abstractmethod
+    def SearchOrderSummaries(
+        self,
+        request: _order_oversight_service_pb2.SearchOrderSummariesRequest,
+        context: _aio.ServicerContext[_order_oversight_service_pb2.SearchOrderSummariesRequest, _order_oversight_service_pb2.SearchOrderSummariesResponse],
+    ) -> _abc.Awaitable[_order_oversight_service_pb2.SearchOrderSummariesResponse]:
+        """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
+        reading is recorded.
+        """
 
     @_abc_1.abstractmethod
     def ListJointOrderSummaries(
