@@ -1,6 +1,10 @@
-"""The list of orders across regions, with its filters in the address, and the search by an id: no customer."""
+"""The list of orders across regions, and the searches by an id and by a number.
+
+The filters stand in the address. A number does not: the session keeps it, and the address has a random name for it.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from coordinator.console import order, rpcs
 from coordinator.console.filters import REGION, any_region_of
@@ -11,15 +15,20 @@ from gateway.api.coordinator.v1.administration_pb2 import (
     GetOrderTraceResponse,
     ListOrderSummariesRequest,
     ListOrderSummariesResponse,
+    SearchOrderSummariesRequest,
+    SearchOrderSummariesResponse,
 )
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
+from gateway.web.console.entries import Upload
+from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, text_filter, values
 from gateway.web.console.order_parts import order_state, order_state_cell, waits_for
 from gateway.web.console.pages import Calling, Shown, View, Visit, unless_refused
 from gateway.web.console.parts import due_cell
 from gateway.web.console.sorting import Column, Columns, Found, Part
+from gateway.web.console.uploads import FILE
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import translated
@@ -30,19 +39,46 @@ PATH = "/orders"
 _STATE, _ID = "state", "id"
 _MOST = 50  # orders of a page
 
+_Listed = Found[ListOrderSummariesResponse] | Found[SearchOrderSummariesResponse]
+
+
+def _states(visit: Visit) -> Sequence[OrderState.ValueType]:
+    state = chosen_value(visit, _STATE, OrderState.DESCRIPTOR)
+    return [OrderState.ValueType(state)] if state else []
+
 
 def _request(visit: Visit, part: Part) -> ListOrderSummariesRequest:
-    request = ListOrderSummariesRequest(region=visit.query.text(REGION), page_size=part.size, page_token=part.token)
-    if state := chosen_value(visit, _STATE, OrderState.DESCRIPTOR):
-        request.states.append(OrderState.ValueType(state))
-    return request
+    region = visit.query.text(REGION)
+    return ListOrderSummariesRequest(states=_states(visit), region=region, page_size=part.size, page_token=part.token)
 
 
-async def _read(visit: Visit, calling: Calling) -> Found[ListOrderSummariesResponse] | GetOrderTraceResponse:
+async def _search(visit: Visit, calling: Calling) -> Found[SearchOrderSummariesResponse]:
+    """The orders of the number that the session keeps; none where it is not kept, or a region or page is refused."""
+    if visit.file is None:
+        gone = invalid("number", "is no longer kept: enter it again", "已不再保留：请重新输入")
+        return Found(SearchOrderSummariesResponse(), gone)
+    number, region = visit.file.decode("utf-8", "replace"), visit.query.text(REGION)
+
+    def request(part: Part) -> SearchOrderSummariesRequest:
+        return SearchOrderSummariesRequest(
+            number=number, states=_states(visit), region=region, page_size=part.size, page_token=part.token
+        )
+
+    found = await unless_refused(
+        _COLUMNS.read(
+            visit, _MOST, lambda part: calling.ask(rpcs.SEARCH_ORDER_SUMMARIES, request(part)), lambda each: each.orders
+        )
+    )
+    return Found(SearchOrderSummariesResponse(), found) if isinstance(found, Refused) else found
+
+
+async def _read(visit: Visit, calling: Calling) -> _Listed | GetOrderTraceResponse:
     if order_id := visit.query.text(_ID).strip():
         asked = calling.ask(rpcs.GET_ORDER_TRACE, GetOrderTraceRequest(order_id=order_id))
         trace = await unless_refused(asked)
         return Found(ListOrderSummariesResponse(), trace) if isinstance(trace, Refused) else trace
+    if visit.query.text(FILE):
+        return await _search(visit, calling)
     return await _COLUMNS.read(
         visit,
         _MOST,
@@ -51,7 +87,7 @@ async def _read(visit: Visit, calling: Calling) -> Found[ListOrderSummariesRespo
     )
 
 
-def _show(visit: Visit, found: Found[ListOrderSummariesResponse] | GetOrderTraceResponse) -> Shown:
+def _show(visit: Visit, found: _Listed | GetOrderTraceResponse) -> Shown:
     """The list; for an id the page of that order, or the list without a row and with the refusal."""
     if isinstance(found, GetOrderTraceResponse):
         return order.page_of(visit, visit.query.text(_ID).strip(), found)
@@ -59,9 +95,24 @@ def _show(visit: Visit, found: Found[ListOrderSummariesResponse] | GetOrderTrace
     choices = [chosen_of(visit, _STATE, translated("State"), states), any_region_of(visit)]
     texts = [text_filter(visit, _ID, translated("Order id"))]
     answer = found.answer
-    notes = unanswered_lines(answer.unanswered)
+    notes, leads = [*unanswered_lines(answer.unanswered)], []
+    if isinstance(answer, SearchOrderSummariesResponse):
+        leads.append(Link(translated("Orders of all numbers"), visit.address(PATH)))
+        if answer.search_id:
+            said = translated("Orders of one number. The audit rows have the subject search/{id}.", id=answer.search_id)
+            notes.insert(0, said)
     page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer.orders), found, texts, notes)
-    return page.shown(translated("Orders"), PATH)
+    return replace(page, upload=_number_form(), leads=leads).shown(translated("Orders"), PATH)
+
+
+def _number_form() -> Upload:
+    return Upload(
+        heading=translated("Search by number"),
+        name=FILE,
+        label=translated("Number, which regions find with an audit row"),
+        send=translated("Search"),
+        kind="tel",
+    )
 
 
 def _table(visit: Visit, orders: Sequence[OrderSummary]) -> Table:
@@ -104,4 +155,11 @@ _COLUMNS = Columns[OrderSummary](
         Column("create_time", lambda each: each.create_time),
     ],
 )
-VIEW = View.of(PATH, (rpcs.LIST_ORDER_SUMMARIES, rpcs.GET_ORDER_TRACE), _read, _show, (_STATE, REGION, _ID, SORT, PAGE))
+VIEW = View.of(
+    PATH,
+    (rpcs.LIST_ORDER_SUMMARIES, rpcs.SEARCH_ORDER_SUMMARIES, rpcs.GET_ORDER_TRACE),
+    _read,
+    _show,
+    (_STATE, REGION, _ID, SORT, PAGE, FILE),
+    takes=rpcs.SEARCH_ORDER_SUMMARIES,
+)

@@ -31,6 +31,9 @@ GET_TERMS = Rpc(f"{_SERVICES}.ConfigurationService/GetTerms", administration_api
 LIST_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListOrderSummaries", administration_api.ListOrderSummariesResponse
 )
+SEARCH_ORDER_SUMMARIES = Rpc(
+    f"{_SERVICES}.OrderOversightService/SearchOrderSummaries", administration_api.SearchOrderSummariesResponse
+)
 LIST_JOINT_ORDER_SUMMARIES = Rpc(
     f"{_SERVICES}.OrderOversightService/ListJointOrderSummaries", administration_api.ListJointOrderSummariesResponse
 )

@@ -80,6 +80,25 @@ async def test_an_order_is_found_by_its_id_which_opens_its_page_and_an_unknown_i
         assert (f'value="{unknown}"' in page, reason in page, order.id in page) == (True, True, False), unknown
 
 
+async def test_the_orders_of_a_number_are_found_across_regions_and_only_audit_rows_without_the_number_stay(
+    federation: Federation, browser: Browser, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    order = await guangdong.order("SUSPEND", number)
+    other = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    await browser.sign_in()
+    address = (await browser.upload("orders", number.encode())).headers["location"]
+    page = (await browser.open(address)).text
+    assert (f'/orders/{order.id}"' in page, f'/orders/{other.id}"' in page) == (True, False)
+    assert number.removeprefix("+86") not in address + page
+    _, _, named = shown(page).partition("search/")
+    search = f"search/{named[:32]}"
+    rows = "SELECT actor, detail FROM audit WHERE subject = ?"
+    assert [actor for actor, _ in federation.coordinator_database.rows(rows, search)] == [ADMIN]
+    told = [federation.database(each).rows(rows, search) for each in ("guangdong", "sichuan", "henan")]
+    assert [[detail for _, detail in each] for each in told] == [[f"for {ADMIN}, {count} read"] for count in (1, 1, 0)]
+
+
 async def test_a_joint_order_is_found_and_its_page_tells_who_has_each_item_and_which_milestones_follow(
     federation: Federation, browser: Browser
 ) -> None:

@@ -107,7 +107,7 @@ class ConsoleApplication:
             ("GET", f"{LANGUAGE}/{{language:{'|'.join(LANGUAGES)}}}", self._choose_language),
             *((verb, each.path, each.show) for each in (self._style, self._script, self._icon) for verb in READING),
             *((verb, view.path, self._reading(view)) for view in views for verb in READING),
-            *(("POST", view.path, self._sending(view)) for view in views if view.forms),
+            *(("POST", view.path, self._sending(view)) for view in views if view.forms or view.takes),
             *(("*", view.path + SAVED, self._saving(view)) for view in views if view.saves_filters),
             *(("GET", view.path + EVENTS, self._following(view, view.live)) for view in views if view.live),
         ]

@@ -57,12 +57,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Upload:
-    """A form that sends a file to its page."""
+    """A form that sends a file to its page, or a text that is kept as one: the address has no word of it."""
 
     heading: str
     name: str
     label: str
     send: str
+    kind: Literal["file", "tel"] = "file"
+    """The type of its field (HTML's `type`)."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The parts of every list: filters and pages, all of which stand in the address."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -8,9 +8,11 @@ from google.protobuf.descriptor import EnumDescriptor
 from gateway.errors import Refused, invalid
 from gateway.values.lists import one_of
 from gateway.web.charts import Figure
+from gateway.web.console.entries import Upload
 from gateway.web.console.frames import Link, refusal_of
 from gateway.web.console.pages import Shown, Visit
 from gateway.web.console.parts import Choice, Commands, Option
+from gateway.web.console.uploads import FILE
 from gateway.web.enum_words import number_of, numbers_of
 from gateway.web.selecting import SORT
 from gateway.web.tables import Table
@@ -47,14 +49,16 @@ class ListPage:
     """The sentence in place of a table without a row; none where a note says why."""
     pages: Sequence[Link]
     """The links to the first and to the next page."""
-    sort: str = ""
-    """The order that the address names, which the filters keep."""
+    kept: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the filters keep of the address: its order, and the name of a kept file."""
     notes: Sequence[str] = ()
     """The parts that the list does not have, each with the reason."""
     unsorted: Sequence[Link] = ()
     """The link to the same list in its own order, where the wanted one is refused."""
     above: Sequence[Table] = ()
     """Tables above the list."""
+    upload: Upload | None = None
+    """The form above the list with what has to stay out of the address."""
     leads: Sequence[Link] = ()
     """The links above all of it, for example to what begins a new row."""
     figures: Sequence[Figure] = ()
@@ -126,8 +130,8 @@ def list_page(
 
     A list without rows, since they are `refused`, has the reason among its notes.
     """
-    sort = visit.query.text(SORT)
-    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}, SORT: sort}
+    kept = {name: said for name in (SORT, FILE) if (said := visit.query.text(name))}
+    chosen = {**{each.name: each.chosen for each in choices}, **{each.name: each.text for each in texts}, **kept}
     links = []
     if visit.query.text(PAGE):
         links.append(Link(translated("The first page"), visit.address(path, **chosen)))
@@ -141,7 +145,7 @@ def list_page(
         table=table,
         empty=translated("Nothing here.") if refused is None else "",
         pages=links,
-        sort=sort,
+        kept=kept,
         notes=[*notes, *([] if refused is None else [refusal_of(refused).text])],
         unsorted=[] if refused is None else [in_own_order],
         above=above,

@@ -23,7 +23,9 @@ MOST_OF_A_PERSON = 8
 NO_CERTIFICATE = b""
 """The proof of a person without a certificate."""
 MOST_FILES = 4
-"""Files of all sessions that a process keeps: an administrator looks at one for some minutes."""
+"""Large files of all sessions that a process keeps: an administrator looks at one for some minutes."""
+SMALL_BYTES = 1_024
+"""A file of so many bytes is kept beside any others."""
 _BYTES = 32  # of randomness in an id and in a token
 
 
@@ -111,10 +113,11 @@ class Sessions:
     def keep(self, session: Session, file: bytes) -> str:
         """Keeps a file for a session in place of the one before, and returns its name. It ends with the session.
 
-        The process forgets the oldest file of all beyond the most that it keeps.
+        The process forgets the oldest large file of all beyond the most that it keeps.
         """
         session.file = KeptFile(secrets.token_urlsafe(_BYTES), file, self._steady())
-        found = [(each.file.since, each) for each in self._sessions.values() if each.file is not None]
+        kept = [(each.file, each) for each in self._sessions.values() if each.file is not None]
+        found = [(large.since, each) for large, each in kept if len(large.content) > SMALL_BYTES]
         for _, each in sorted(found, key=lambda pair: pair[0])[:-MOST_FILES]:
             each.file = None
         return session.file.name

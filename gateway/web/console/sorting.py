@@ -33,6 +33,7 @@ class Paged(Protocol):
 
 
 A = TypeVar("A", bound=Paged)
+A_co = TypeVar("A_co", bound=Paged, covariant=True)
 Entries = Callable[[A], RepeatedCompositeFieldContainer[E]]
 """The entries of an answer."""
 
@@ -47,10 +48,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Found(Generic[A]):
+class Found(Generic[A_co]):
     """A page of a list; without an entry where its order is refused."""
 
-    answer: A
+    answer: A_co
     refused: Refused | None = None
 
 
@@ -135,7 +136,7 @@ class Columns(Generic[E]):
         path: str,
         choices: Sequence[Choice],
         table: Table,
-        found: Found[A],
+        found: Found[Paged],
         texts: Sequence[TextFilter] = (),
         notes: Sequence[str] = (),
         above: Sequence[Table] = (),
