@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
-from gateway.relay.border import Moved, Reads, Refiled
+from gateway.relay.border import Act, ActAgain, Moved, Reads, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
@@ -26,6 +26,9 @@ from region_node.tickets.followed import Facts, Followed, M, R
 
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _log = logging.getLogger(__name__)
+
+Tell = Callable[[Transaction, str, datetime], None]
+"""Sends the present version of the record of an id to its origin."""
 
 
 def reads_of(kind: Followed[M, R]) -> Reads:
@@ -57,6 +60,24 @@ def filed_again(kind: Followed[M, R], tx: Transaction, filed: M) -> Refiled | No
 def is_other(kind: Followed[M, R], known: M | None, told: M) -> bool:
     """Whether a ticket here only has the id of one that was lost."""
     return known is not None and kind.facts(known).created != kind.facts(told).created
+
+
+def executed_again(kind: Followed[M, R], region: str, act: Act, tell: Tell) -> ActAgain:
+    """Executes a lost command once more; `tell` sends the origin what is later than its first answer, which it keeps.
+
+    Regions report in an order of their own: a decision of the owner that came after a command may come before it now.
+    """
+
+    def act_again(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
+        answer = act(tx, content, now)
+        present = kind.records.read(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
+        if present is not None:
+            facts, told = kind.facts(present), kind.facts(parse(kind.records.message, first.result))
+            if facts.owner == region and facts.version > told.version:
+                tell(tx, facts.name, now)
+        return answer
+
+    return act_again
 
 
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:

@@ -7,11 +7,14 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from gateway.api.region.v1.fault_pb2 import FaultState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Command, Refiled
 from gateway.relay.envelopes import Answer
+from gateway.relay.outbox import Enqueued
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
@@ -27,6 +30,8 @@ from tests.unit.situations import FEDERATION
 LOST = NOW - timedelta(hours=1)  # when the lost commands were signed
 FOUND = to_microseconds(NOW - timedelta(minutes=10))
 ACCEPTED = Loss(1, FOUND, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1)
+
+WORKING = {"complaint": ComplaintState.COMPLAINT_STATE_IN_PROGRESS, "fault": FaultState.FAULT_STATE_IN_PROGRESS}
 
 
 class Tickets:
@@ -210,6 +215,21 @@ def test_a_first_version_made_once_more_is_the_one_of_before_and_a_later_one_onl
         same = [command.wants_same(told(first, 0), told(second, 1)) for first, second in ((1, 1), (2, 2), (1, 2))]
         assert same == [True, False, False], kind.name
         assert command.wants_same(told(2, 0), told(2, 0))
+
+
+@pytest.mark.parametrize(("kept", "is_sent"), [(1, False), (2, True)])
+@pytest.mark.parametrize("kind", all_kinds()[3:5], ids=lambda each: each.name)
+def test_an_origin_is_sent_the_later_version_that_its_command_makes_once_more_of_a_complaint_or_fault(
+    kind: Kind, kept: int, is_sent: bool
+) -> None:
+    with archive() as node:
+        tickets = Tickets(node, kind)
+        found = tickets.version(kept)  # the second one has come of what another region has reported before
+        setattr(found, "state", WORKING[kind.name])  # noqa: B010 - a field of every kind
+        kind.store(node.tx, found)
+        assert tickets.commanded_again(2).outcome == Outcome.OUTCOME_ACCEPTED
+        sent = [each.sealed.content.id for each in node.tx.events if isinstance(each, Enqueued)]
+        assert sent == [f"{tickets.name}@3>{ORIGIN}"] * is_sent
 
 
 def test_staff_decide_on_no_complaint_or_fault_while_a_region_may_still_tell_what_was_lost_of_it() -> None:

@@ -435,6 +435,12 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
         if not complaint.case_id:
             notices.tell_changed(tx, before, complaint, now)
         return
+    tell_origin(tx, context, row, now)
+
+
+def tell_origin(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
+    """Sends this region's version of a complaint to its origin region."""
+    complaint = row.complaint
     send_about(
         tx,
         context,

@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from region_node.care.complaints import attaching, cases, handling, owner, remote_repeats, rules
 from region_node.care.complaints.attachment_contents import KIND, AttachmentApplication
 from region_node.care.complaints.keeping import add_complaint
-from region_node.care.complaints.rows import COMPLAINT, ComplaintRow
+from region_node.care.complaints.rows import COMPLAINT, ComplaintRow, require_complaint
 from region_node.care.complaints.rules import owner_of
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
@@ -40,6 +40,7 @@ class ComplaintEnvelopes:
                 self._command_answered,
                 reads=known,
                 answered_reads=known,
+                act_again=border.executed_again(COMPLAINT, self._context.region, self._commanded, self._tell_origin),
                 refile=border.refile_of(COMPLAINT),
             ),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered, reads=known),
@@ -101,6 +102,9 @@ class ComplaintEnvelopes:
         }
         border.require_text(command.WhichOneof("command"), texts, rules.NOTE_LIMIT)
         return owner.apply_command(tx, self._context, command, now)
+
+    def _tell_origin(self, tx: Transaction, ticket_id: str, now: datetime) -> None:
+        owner.tell_origin(tx, self._context, require_complaint(tx, ticket_id), now)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -13,7 +13,8 @@ from gateway.relay.border import Command, Kinds, Refiled
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.network.faults import handling, owner, places, rules, waiver
-from region_node.network.faults.rows import FAULT, FaultRow, facts, find_fault, insert_fault
+from region_node.network.faults.rows import FAULT, FaultRow, facts, find_fault, insert_fault, require_fault
+from region_node.network.faults.sending import send_missing
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received
@@ -38,6 +39,7 @@ class FaultEnvelopes:
                 self._command_answered,
                 reads=known,
                 answered_reads=known,
+                act_again=border.executed_again(FAULT, self._context.region, self._commanded, self._tell_origin),
                 refile=border.refile_of(FAULT),
             ),
             EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(
@@ -99,6 +101,9 @@ class FaultEnvelopes:
         }
         border.require_text(command.WhichOneof("command"), texts, rules.TEXT_LIMIT, is_required=True)
         return owner.apply_command(tx, self._context, command, now)
+
+    def _tell_origin(self, tx: Transaction, fault_id: str, now: datetime) -> None:
+        send_missing(tx, self._context, require_fault(tx, fault_id), now)
 
     def _command_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime

@@ -5,6 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultFiling, FaultUpdate
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.relay.outbox import was_sent
 from gateway.store.port import Transaction
 from region_node.customers.disclosures.recording import Sent, note_sent
 from region_node.network.faults.rows import FaultRow, facts
@@ -39,6 +40,13 @@ def send_update(tx: Transaction, context: RegionContext, row: FaultRow, region: 
     fault = row.fault
     told = fault if region == fault.home_region else without_amounts(fault)
     _send(tx, context, row, f"{fault.id}@{fault.version}", region, FaultUpdate(fault=told), now)
+
+
+def send_missing(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
+    """Sends the current version of the fault to its origin, unless that was done."""
+    fault = row.fault
+    if not was_sent(tx, f"{fault.id}@{fault.version}>{fault.origin_region}"):
+        send_update(tx, context, row, fault.origin_region, now)
 
 
 def _send(

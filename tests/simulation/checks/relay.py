@@ -67,8 +67,9 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
     for kind, signer, signed in (("envelope", sealed.content.origin, envelope), ("receipt", row.peer, receipt)):
         if not _proves_alone(kind, signer, signed.content, signed.signature):
             evidence.broken(SIGNED, row.envelope_id, f"the signature of its {kind} does not prove it alone")
-    if sealed.content.traceparent != _trace(evidence, row):
-        evidence.broken("one trace", row.envelope_id, f"it belongs to the trace {sealed.content.traceparent!r}")
+    trace, expected = sealed.content.traceparent, _trace(evidence, row)
+    if trace != expected:
+        evidence.broken("one trace", row.envelope_id, f"{row.subject}: the trace is {trace!r}, and not {expected!r}")
     on_the_wire = evidence.receipts.get(row.envelope_id, set())
     if receipt.SerializeToString() not in on_the_wire:
         evidence.broken(SIGNED, row.envelope_id, "its receipt was never on the wire")
