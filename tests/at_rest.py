@@ -8,6 +8,7 @@ from cryptography.exceptions import InvalidTag
 
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, inbox_key, open_signed
 from gateway.relay.envelopes import Sealed
@@ -17,6 +18,7 @@ from gateway.security.region_keys import KeySet
 from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders.rows import find_order
+from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.customers.listed_lines import lines_after
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import find_customer
@@ -121,6 +123,12 @@ def faults(tx: Transaction) -> list[Fault]:
     """All faults, by id."""
     ids = tx.all(str, "SELECT fault_id FROM faults ORDER BY fault_id")
     return [row.fault for each in ids if (row := find_fault(tx, each)) is not None]
+
+
+def issues(tx: Transaction) -> list[Issue]:
+    """All issues, by id."""
+    ids = tx.all(str, "SELECT issue_id FROM issues ORDER BY issue_id")
+    return [row.ticket for each in ids if (row := ISSUE_ROWS.find(tx, each)) is not None]
 
 
 def told(tx: Transaction) -> bytes:

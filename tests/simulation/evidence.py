@@ -142,9 +142,11 @@ class Evidence:
 
     @cached_property
     def traces(self) -> Mapping[str, str]:
-        """The trace of each fault and of each joint order, by id."""
+        """The trace of each fault, of each issue about a fault, and of each joint order, by id."""
         faults = {each.fault_id: each.trace for each in self.network.faults if each.fault_id}
-        return faults | {each.order_id: each.trace for each in self.joint if each.order_id}
+        issues = [issue for region in self.regions for issue in region.ports.disk.read(at_rest.issues)]
+        linked = {each.id: faults[link.id] for each in issues for link in each.request.links if link.id in faults}
+        return faults | linked | {each.order_id: each.trace for each in self.joint if each.order_id}
 
     def resolves(self, number: str) -> bool:
         """Whether every region knows the home of a number by now."""

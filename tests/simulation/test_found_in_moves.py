@@ -12,7 +12,9 @@ from gateway.api.region.v1.customer_move_pb2 import CustomerHandOver, CustomerMo
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
@@ -32,6 +34,7 @@ from region_node.customers.status import ACTIVE, MOVED, status_of
 from region_node.lifecycle.moving import operations, rules
 from region_node.lifecycle.moving.relayed import MoveEnvelopes
 from region_node.lifecycle.moving.restored import mark_moved, marked_at_home
+from region_node.network.faults import moved
 from region_node.node.context import RegionContext
 from tests.at_rest import open_envelopes
 from tests.simulation.coordinator import Coordinator
@@ -232,6 +235,19 @@ def test_a_new_home_that_is_restored_and_the_others_contradict_each_other_withou
 def test_rent_is_given_back_once_by_homes_whose_clocks_tell_the_moves_in_another_order() -> None:
     report = simulate(39_996)
     assert not report.violations, "\n".join(report.story())
+
+
+@pytest.mark.slow
+def test_an_issue_about_rent_that_a_new_home_refuses_is_expected_in_the_trace_of_its_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no such outage")
+
+    monkeypatch.setattr(moved, "require_told", refuse)
+    report = simulate(39_996)
+    assert any(each.about.startswith("sichuan/I") for each in report.events), "an issue was opened"
+    assert [each for each in report.violations if each.guarantee == "one trace"] == []
 
 
 @pytest.mark.slow

@@ -85,7 +85,7 @@ def _proves_alone(kind: str, signer: str, content: bytes, proof: bytes) -> bool:
 
 
 def _trace(evidence: Evidence, row: Kept) -> str:
-    """The trace of an order or a fault, also for the survey after it.
+    """The trace of an order or a fault, also for the survey after it, and for an issue about the fault.
 
     Reports on the network, comparisons and repairs have none, nor has the search for the documents of a customer who
     was lost. The outage that the new home of a move hears of belongs to the fault.
