@@ -51,6 +51,7 @@ def _lost(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
 Reads = Callable[[Transaction, EnvelopeContent], Iterable[Wanted]]
 Act = Callable[[Transaction, EnvelopeContent, datetime], Answer]
 ActAgain = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], Answer]
+RefusedAgain = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], object]
 Noted = Callable[[Transaction, EnvelopeContent, Answer, datetime], None]
 Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], None]
 
@@ -80,6 +81,11 @@ class Command:
     """
     refused: Noted = lambda tx, content, answer, now: None
     """Counts a refusal of `act`, with the receipt: it changes nothing else. The payload may be unreadable."""
+    refused_again: RefusedAgain = lambda tx, content, first, now: None
+    """Restores the version of a record that the receipt of a lost refusal has.
+
+    It raises Refused with COMMAND_LOST where the command is for people then.
+    """
     refile: Callable[[Transaction, EnvelopeContent, datetime], Refiled] = _lost
     """Stores the record again that this region has filed by a command, and lost; `answered` follows."""
     is_named_by_id: bool = False

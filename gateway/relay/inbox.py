@@ -141,9 +141,10 @@ def take_again(
 ) -> Answer | None:
     """Executes a command that this region has lost, and keeps the `receipt` that it gave before, verified, for it.
 
-    A command that was refused then has no effect now, unless as a forgotten repeat: its first receipt was lost. One of
-    before the inbox's memory is refused now: it may have been executed, and purged. One that cannot be done as then
-    leaves nothing behind. Returns the present answer; None where the command is known. Raises as `receive`.
+    A command that was refused then has no effect now, unless as a forgotten repeat: its first receipt was lost. The
+    version in the receipt of a refusal is restored. A command of before the inbox's memory is refused now: it may have
+    been executed, and purged. One that cannot be done as then leaves nothing behind. Returns the present answer; None
+    where the command is known. Raises as `receive`.
     """
     content = sealed.content
     if is_kept(tx, content.origin, content.id):
@@ -163,6 +164,8 @@ def take_again(
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
         kind.refused(tx, content, answer, now)
+        if first.result:
+            kind.refused_again(tx, content, first, now)
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)
     return answer

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, lasting, reason_name, text
-from gateway.relay.border import Act, ActAgain, Moved, Reads, Refiled
+from gateway.relay.border import Act, ActAgain, Moved, Reads, Refiled, RefusedAgain
 from gateway.relay.envelopes import Answer
 from gateway.store.catch_ups import is_awaited
 from gateway.store.port import Transaction
@@ -78,6 +78,17 @@ def executed_again(kind: Followed[M, R], region: str, act: Act, tell: Tell) -> A
         return answer
 
     return act_again
+
+
+def refused_again(kind: Followed[M, R]) -> RefusedAgain:
+    """Raises Refused with COMMAND_LOST where the receipt of a refusal has a later version than this region."""
+
+    def require_told(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> None:
+        present, told = kind.records.read(tx, content.subject), parse(kind.records.message, first.result)
+        if present is not None and kind.facts(present).version < kind.facts(told).version:
+            raise Refused(Reason.REASON_COMMAND_LOST, command=content.id)
+
+    return require_told
 
 
 def require_origin(kind: Followed[M, R], name: str, content: EnvelopeContent) -> None:

@@ -68,6 +68,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             reads=known,
             answered_reads=known,
             act_again=self._commanded_again,
+            refused_again=self._commanded_again,
             refile=self._refile_command,
         )
         is_same = border.is_same_version(self.messages.kind, self._told)

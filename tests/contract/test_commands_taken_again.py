@@ -7,7 +7,7 @@ from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Outcome, R
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Command
-from gateway.relay.envelopes import Answer, Sealed
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.inbox import find, forget, receive, take_again
 from gateway.security.signing import ENVELOPE
 from gateway.store import catch_ups, losses
@@ -147,6 +147,23 @@ def test_a_command_that_was_refused_then_has_no_effect_now(tmp_path: Path) -> No
         assert (answer.outcome, answer.reason) == (Outcome.OUTCOME_REFUSED, Reason.REASON_DOCUMENT_MISSING)
         assert await scene.effects() == []
         assert await scene.receive(sent) == first
+
+    play(tmp_path, scenario)
+
+
+def test_the_record_that_a_refusal_told_is_looked_at_again_and_one_without_a_record_is_not(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        border, told = scene.pair.borders[DESTINATION], list[bytes]()
+        kind = scene.desk.kinds()[COMMAND]
+        assert isinstance(kind, Command)
+        kinds = {COMMAND: replace(kind, refused_again=lambda tx, content, first, now: told.append(first.result))}
+        for name, result in (("1", b""), ("2", b"the second version")):
+            sent = scene.pair.seal(envelope_id=name)
+            answer = Answer(Outcome.OUTCOME_REFUSED, result=result, reason=Reason.REASON_LOAN_STATE_FORBIDS)
+            first = seal_receipt(sent, answer, border.signer, now=NOW, revision=1)
+            await scene.store.write(lambda tx, sent=sent, first=first: take_again(tx, border, kinds, sent, first, NOW))  # type: ignore[misc]
+        assert told == [b"the second version"]
+        assert await scene.effects() == []
 
     play(tmp_path, scenario)
 

@@ -30,6 +30,7 @@ from tests.unit.border_kinds import HERE, ORIGIN, OWNER, Kind, all_kinds, new_su
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import FEDERATION
 
+MINUTE = timedelta(minutes=1)
 LOST = NOW - timedelta(hours=1)  # when the lost commands were signed
 FOUND = to_microseconds(NOW - timedelta(minutes=10))
 ACCEPTED = Loss(1, FOUND, "coordinator", 1, 9, 0, 10_009, to_microseconds(NOW), "staff", "INC-1", 1)
@@ -67,7 +68,7 @@ class Tickets:
         content.create_time.CopyFrom(to_timestamp(signed))
         command = self.command(kind)
         refile = command.refile
-        return refile(self.node.tx, content, NOW + timedelta(minutes=1))
+        return refile(self.node.tx, content, NOW + MINUTE)
 
     def told_again(self, number: int, signed: datetime = LOST) -> Refiled:
         """Guangdong tells a version that it has of Sichuan."""
@@ -76,15 +77,27 @@ class Tickets:
 
     def commanded_again(self, number: int, created: datetime = LOST) -> Answer:
         """Guangdong tells a command of its time, and the version by which Sichuan had answered it."""
+        act_again = self.command(self.kind.command[0]).act_again
+        assert act_again is not None
+        return act_again(self.node.tx, *self.answered(Outcome.OUTCOME_ACCEPTED, number, created), NOW + MINUTE)
+
+    def refused_again(self, number: int) -> None:
+        """Guangdong reports a command, and Sichuan's refusal with a version."""
+        command = self.command(self.kind.command[0])
+        refused_again = command.refused_again
+        refused_again(self.node.tx, *self.answered(Outcome.OUTCOME_REFUSED, number, LOST), NOW + MINUTE)
+
+    def answered(
+        self, outcome: Outcome.ValueType, number: int, created: datetime
+    ) -> tuple[EnvelopeContent, ReceiptContent]:
+        """A command of Guangdong, and the receipt with a version of the ticket."""
         kind, command = self.kind.command
         content = EnvelopeContent(id="c", origin=ORIGIN, destination=HERE, subject=self.name, kind=kind)
         content.payload = command(self.name, "4711", "so").SerializeToString()
         content.create_time.CopyFrom(to_timestamp(created))
-        first = ReceiptContent(outcome=Outcome.OUTCOME_ACCEPTED, result=self.version(number).SerializeToString())
+        first = ReceiptContent(outcome=outcome, result=self.version(number).SerializeToString())
         first.decide_time.CopyFrom(to_timestamp(LOST))
-        act_again = self.command(kind).act_again
-        assert act_again is not None
-        return act_again(self.node.tx, content, first, NOW + timedelta(minutes=1))
+        return content, first
 
     def is_watched(self, name: str) -> bool:
         """Whether a timer awaits the word of another owner, or the kind has no such watch."""
@@ -114,6 +127,24 @@ def test_the_last_version_that_an_owner_has_signed_is_its_own_again_in_whatever_
     assert tickets.known == tickets.version(3), "an earlier version is a part of it: nothing is done twice"
     assert tickets.commanded_again(4).outcome == Outcome.OUTCOME_ACCEPTED
     assert tickets.known == tickets.version(4)
+
+
+def test_a_version_that_only_a_refusal_has_told_comes_back(tickets: Tickets) -> None:
+    assert tickets.told_again(1) == Refiled.RESTORED
+    tickets.refused_again(2)
+    assert tickets.known == tickets.version(2)
+
+
+@pytest.mark.parametrize("kind", all_kinds()[3:], ids=lambda each: each.name)
+def test_a_refusal_that_told_a_later_version_of_a_fault_complaint_or_order_is_left_to_people(kind: Kind) -> None:
+    with archive() as node:
+        tickets = Tickets(node, kind)
+        tickets.refused_again(1)  # nothing is here
+        kind.store(node.tx, tickets.version(1))
+        tickets.refused_again(1)
+        with pytest.raises(Refused) as refused:
+            tickets.refused_again(2)
+        assert refused.value.reason == Reason.REASON_COMMAND_LOST
 
 
 def test_a_ticket_that_has_changed_since_the_loss_was_accepted_is_left_to_people(tickets: Tickets) -> None:
@@ -194,7 +225,7 @@ def test_later_versions_of_a_ticket_that_the_other_region_had_refused_come_back_
     content.payload = payload.SerializeToString()
     content.create_time.CopyFrom(to_timestamp(LOST))
     refusal = ReceiptContent(outcome=Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ISSUE_NOT_RESPONSIBLE)
-    tickets.command(filing).answered(tickets.node.tx, content, refusal, NOW + timedelta(minutes=1))
+    tickets.command(filing).answered(tickets.node.tx, content, refusal, NOW + MINUTE)
     later = tickets.kind.new(name, HERE, HERE)
     setattr(later, "version", 3)  # noqa: B010 - a field of every kind
     update, wrap = tickets.kind.update

@@ -53,6 +53,7 @@ class OrderEnvelopes:
                 reads=known,
                 answered_reads=known,
                 act_again=self._again(OrderEnvelopes._commanded),
+                refused_again=border.refused_again(ORDER),
                 refile=border.refile_of(ORDER),
             ),
             EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Command(self._updated, self._update_answered, reads=known),

@@ -41,6 +41,7 @@ class ComplaintEnvelopes:
                 reads=known,
                 answered_reads=known,
                 act_again=border.executed_again(COMPLAINT, self._context.region, self._commanded, self._tell_origin),
+                refused_again=border.refused_again(COMPLAINT),
                 refile=border.refile_of(COMPLAINT),
             ),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered, reads=known),

@@ -40,6 +40,7 @@ class FaultEnvelopes:
                 reads=known,
                 answered_reads=known,
                 act_again=border.executed_again(FAULT, self._context.region, self._commanded, self._tell_origin),
+                refused_again=border.refused_again(FAULT),
                 refile=border.refile_of(FAULT),
             ),
             EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Command(
