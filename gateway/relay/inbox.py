@@ -163,9 +163,9 @@ def take_again(
     if answer.outcome not in (Outcome.OUTCOME_ACCEPTED, first.outcome):
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
-        kind.refused(tx, content, answer, now)
         if first.result:
             kind.refused_again(tx, content, first, now)
+        kind.refused(tx, content, answer, now)
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)
     return answer
