@@ -10,15 +10,20 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
+from gateway.errors import Refused
 from gateway.store import catch_ups, losses
 from gateway.store.losses import Loss
-from gateway.store.port import Transaction
+from gateway.store.port import Store, Transaction
+from region_node.approvals import rules as approvals
 from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.rows import require_row
 from region_node.lifecycle.recovery.operations import accept, lost_commands
 from region_node.requests.auditing import AuditedCall
 from tests.simulation import swarm
@@ -29,6 +34,8 @@ from tests.simulation.office import Office, share
 from tests.simulation.region import Region
 from tests.simulation.virtual_time import VirtualLoop
 from tests.simulation.world import REGIONS
+
+T = TypeVar("T")
 
 SAME = "regions have the same of each other"
 FOUND = "losses are found"
@@ -161,11 +168,16 @@ class Losing(Simulation):
             await asyncio.sleep(_LOOK)
         store = self._lost.store
         assert store is not None, "its process has found the loss"
-        awaited = await store.write(self._accepted)
+        awaited = await _insist(store, self._accepted)
         assert isinstance(awaited, Awaited)
         approval, now = awaited.approval.approval_id, self._lost.ports.clock.of_people()
-        await store.write(lambda tx: decide(tx, approval, "li", "", now, confirmed=True))
-        assert isinstance(await store.write(self._accepted), Loss)
+
+        def confirm(tx: Transaction) -> None:
+            if require_row(tx, approval).state != approvals.CONFIRMED:  # otherwise the answer alone was lost
+                decide(tx, approval, "li", "", now, confirmed=True)
+
+        await _insist(store, confirm)
+        assert isinstance(await _insist(store, self._accepted), Loss)
 
     def _accepted(self, tx: Transaction) -> Loss | Awaited:
         call = AuditedCall(f"region/{self._lost.name}/staff/wang", "wang", self._lost.ports.clock.of_people())
@@ -243,6 +255,17 @@ class FailingOver(Losing):
         disk.fail_over(copy.content, copy.commits)
         self._note_lost("databases failed over", copy, end)
         await self._accept()
+
+
+async def _insist(store: Store, work: Callable[[Transaction], T]) -> T:
+    """The result of a write of people, who ask again where they hear of none."""
+    while True:
+        try:
+            return await store.write(work)
+        except Refused as refused:
+            if refused.reason != Reason.REASON_OUTCOME_UNKNOWN:
+                raise
+        await asyncio.sleep(_LOOK)
 
 
 def _is_told(violation: Violation) -> bool:
