@@ -10,7 +10,7 @@ from aiohttp.multipart import MultipartReader
 from multidict import CIMultiDict
 
 from gateway.errors import Refused
-from gateway.web.console.sessions import MOST_FILES, NO_CERTIFICATE, Session, Sessions
+from gateway.web.console.sessions import MOST_FILES, NO_CERTIFICATE, SMALL_BYTES, Session, Sessions
 from gateway.web.console.uploads import Uploads
 
 LARGEST = 1_000
@@ -95,14 +95,18 @@ def test_a_file_without_the_token_of_its_session_is_refused_before_it_has_come()
     asyncio.run(scenario())
 
 
-def test_a_process_keeps_the_newest_files_of_its_sessions_and_each_session_its_last_one() -> None:
+def large(name: str) -> bytes:
+    return name.encode() * SMALL_BYTES
+
+
+def test_a_process_keeps_the_newest_large_files_of_its_sessions_and_each_session_its_last_one() -> None:
     now = iter(range(100))
     sessions = Sessions(lambda: float(next(now)))
     people = [sessions.begin(f"admin/{number}", NO_CERTIFICATE) for number in range(MOST_FILES + 1)]
     found = [sessions.require(each, None, NO_CERTIFICATE) for each in people]
-    names = [sessions.keep(each, each.person.encode()) for each in found]
+    names = [sessions.keep(each, large(each.person)) for each in found]
     kept = [each.file_of(name) for each, name in zip(found, names, strict=True)]
-    assert kept == [None, *(each.person.encode() for each in found[1:])]
+    assert kept == [None, *(large(each.person) for each in found[1:])]
     later = sessions.keep(found[1], b"later")
     assert (found[1].file_of(names[1]), found[1].file_of(later)) == (None, b"later")
     assert found[2].file_of(later) is None, "a file of another session"

@@ -42,6 +42,7 @@ DOORS = {
         "region_node.listeners.events.ResourceEvent",
         "region_node.records.listing.FAR",
         "region_node.requests.checks.LONGEST_WAIT",
+        "region_node.requests.checks.require_name",
     ),
 }
 TEMPLATES = ("region_node/console/templates", "coordinator/console/templates", "gateway/web/console/templates")
