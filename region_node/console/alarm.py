@@ -1,6 +1,7 @@
 """The page of an alarm: what it is about, its course, and the forms by which staff acknowledge or clear it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState
 from gateway.api.region.v1.alarm_service_pb2 import (
@@ -9,8 +10,8 @@ from gateway.api.region.v1.alarm_service_pb2 import (
     ClearAlarmsRequest,
     ClearAlarmsResponse,
     GetAlarmRequest,
-    GetAlarmResponse,
 )
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.time.clock import from_timestamp
 from gateway.web.console.entries import Entry, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
@@ -20,6 +21,7 @@ from gateway.web.tables import Cell
 from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
+from region_node.console.places import names_of, read_places, told_object
 from region_node.console.words import NETWORK, alarm_path, alarm_state
 from region_node.network.measurements.objects import name_of
 from region_node.network.measurements.steps import ACKNOWLEDGE, CLEAR, steps_of
@@ -27,19 +29,27 @@ from region_node.network.measurements.steps import ACKNOWLEDGE, CLEAR, steps_of
 _ID = "id"
 
 
-async def _read(visit: Visit, calling: Calling) -> GetAlarmResponse:
-    return await calling.ask(rpcs.GET_ALARM, GetAlarmRequest(alarm_id=visit.names[_ID]))
+@dataclass(frozen=True)
+class _Found:
+    alarm: Alarm = field(repr=False)
+    places: Sequence[FoundPlace] = field(repr=False)
+    """The object of the alarm, with others whose words have its id."""
 
 
-def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
-    alarm = found.alarm
+async def _read(visit: Visit, calling: Calling) -> _Found:
+    alarm = (await calling.ask(rpcs.GET_ALARM, GetAlarmRequest(alarm_id=visit.names[_ID]))).alarm
+    return _Found(alarm, await read_places(calling, name_of(alarm.alarmed_object)))
+
+
+def _show(visit: Visit, found: _Found) -> Shown:
+    alarm, about = found.alarm, told_object(found.alarm.alarmed_object, names_of(found.places))
     page = TicketPage(
         state=severity_cell(alarm.perceived_severity),
         due=Cell(alarm_state(alarm.state), badge="calm"),
-        about=f"{name_of(alarm.alarmed_object)} · {alarm.probable_cause}",
+        about=f"{about} · {alarm.probable_cause}",
         texts=(),
         facts_heading=translated("Alarm"),
-        facts=known(_facts(visit, alarm)),
+        facts=known(_facts(visit, alarm, about)),
         tables=(),
         course_heading=translated("Course"),
         course=course(_happened(alarm)),
@@ -48,11 +58,11 @@ def _show(visit: Visit, found: GetAlarmResponse) -> Shown:
     return page.shown(alarm.id, NETWORK)
 
 
-def _facts(visit: Visit, alarm: Alarm) -> Sequence[Fact]:
+def _facts(visit: Visit, alarm: Alarm, about: str) -> Sequence[Fact]:
     crossed = alarm.crossed_threshold
     path = visit.address(fault.path_of(alarm.fault_id))
     return [
-        Fact(translated("Object"), name_of(alarm.alarmed_object)),
+        Fact(translated("Object"), about),
         Fact(translated("Cause"), alarm.probable_cause),
         Fact(translated("Specific problem"), alarm.specific_problem),
         Fact(
@@ -110,7 +120,7 @@ def _cleared(_: Visit, __: ClearAlarmsResponse) -> str:
 
 VIEW = View.of(
     alarm_path("{id:.+}"),
-    (rpcs.GET_ALARM,),
+    (rpcs.GET_ALARM, rpcs.FIND_PLACES),
     _read,
     _show,
     forms=(

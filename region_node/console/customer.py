@@ -17,7 +17,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
     ProductStatus,
 )
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsRequest, ListDocumentsResponse
-from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace, ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, ListNoticesResponse
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
@@ -49,6 +49,7 @@ from region_node.console import (
 )
 from region_node.console.guides import MOST_SOLD, NEW_ORDER
 from region_node.console.lists import NUMBER
+from region_node.console.places import names_of, read_places
 from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
 from region_node.console.words import CUSTOMERS, cut_caption
 
@@ -75,6 +76,8 @@ class _Found:
     support: ListSupportRequestsResponse | Refused = field(repr=False)
     plans: ListPlansResponse | Refused = field(repr=False)
     """Those of this region, for the name of the customer's."""
+    places: Sequence[FoundPlace] = field(repr=False)
+    """For the names of the sites and links of the faults."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
             calling.ask(rpcs.LIST_SUPPORT_REQUESTS, ListSupportRequestsRequest(number=number, page_size=_MOST))
         ),
         plans,
+        await read_places(calling),
     )
 
 
@@ -179,7 +183,7 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(
         translated("Faults"),
         found.faults,
-        lambda each: listed(visit, faults.PATH, number, faults.table(visit, each.faults)),
+        lambda each: listed(visit, faults.PATH, number, faults.table(visit, each.faults, names_of(found.places))),
     )
     yield section(
         translated("Support requests"),
@@ -314,6 +318,7 @@ VIEW = View.of(
         rpcs.LIST_FAULTS,
         rpcs.LIST_SUPPORT_REQUESTS,
         rpcs.LIST_PLANS,
+        rpcs.FIND_PLACES,
     ),
     _read,
     _show,

@@ -14,7 +14,6 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import (
     CancelFaultRequest,
     CancelFaultResponse,
-    FindPlacesRequest,
     FoundPlace,
     GetFaultRequest,
     RespondToFaultRequest,
@@ -22,18 +21,18 @@ from gateway.api.region.v1.fault_service_pb2 import (
     WorkOnFaultRequest,
     WorkOnFaultResponse,
 )
-from gateway.errors import Refused
 from gateway.values.money import in_major_units
 from gateway.web.console.entries import CURRENCY, Entry, Field, Group, entry
-from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, translated
-from gateway.wording.terms import named, region_name
+from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import rpcs
+from region_node.console.places import names_of, read_places
 from region_node.console.steps import Steps, with_sent
 from region_node.console.words import (
     alarm_path,
@@ -46,7 +45,6 @@ from region_node.console.words import (
 )
 from region_node.network.faults import rules
 from region_node.network.faults.course import given_back, happened, place_of, put_in
-from region_node.network.measurements.objects import key_of, name_of
 
 _TAB = "/faults"
 _ID = "id"
@@ -144,15 +142,13 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     fault = (await calling.ask(rpcs.GET_FAULT, GetFaultRequest(fault_id=visit.names[_ID]))).fault
     places = list[FoundPlace]()
     for text in filter(None, (fault.report.place.site, fault.report.place.link)):
-        answer = await unless_refused(calling.ask(rpcs.FIND_PLACES, FindPlacesRequest(text=text)))
-        places.extend(() if isinstance(answer, Refused) else answer.places)
+        places.extend(await read_places(calling, text))
     return _Found(fault, places)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
     fault = found.fault
-    names = {key_of(each.object): named(name_of(each.object), each.name) for each in found.places}
-    severity = fault_severity(fault.severity)
+    severity, place = fault_severity(fault.severity), place_of(fault, names_of(found.places))
     groups = [
         Group(translated("Work on the fault"), _work(visit, fault)),
         Group(translated("What the customer says"), _answers(visit, fault)),
@@ -160,7 +156,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     page = TicketPage(
         state=fault_state_cell(fault),
         due=due_cell(fault_due(fault), visit.now),
-        about=" · ".join(each for each in (severity, place_of(fault, names), region_name(fault.owner_region)) if each),
+        about=" · ".join(each for each in (severity, place, region_name(fault.owner_region)) if each),
         texts=known(
             [
                 Fact(translated("Text"), fault.report.description),

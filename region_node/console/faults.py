@@ -1,11 +1,11 @@
 """The list of faults, with its filters in the address."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
-from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace, ListFaultsRequest, ListFaultsResponse
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import PAGE, chosen_of, chosen_value, chosen_word, values
 from gateway.web.console.pages import Calling, Shown, View, Visit
@@ -18,6 +18,7 @@ from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from region_node.console import fault, new_fault, rpcs
 from region_node.console.lists import CONTACT, NUMBER, contact_of, number_of
+from region_node.console.places import names_of, read_places
 from region_node.console.words import fault_due, fault_severity, fault_state, fault_state_cell
 from region_node.network.faults.course import place_of
 
@@ -41,26 +42,35 @@ def _request(visit: Visit, part: Part) -> ListFaultsRequest:
     return request
 
 
-async def _read(visit: Visit, calling: Calling) -> Found[ListFaultsResponse]:
-    return await _COLUMNS.read(
+@dataclass(frozen=True)
+class _Listed:
+    found: Found[ListFaultsResponse]
+    places: Sequence[FoundPlace] = field(repr=False)
+
+
+async def _read(visit: Visit, calling: Calling) -> _Listed:
+    found = await _COLUMNS.read(
         visit, _MOST, lambda part: calling.ask(rpcs.LIST_FAULTS, _request(visit, part)), lambda each: each.faults
     )
+    return _Listed(found, await read_places(calling))
 
 
-def _show(visit: Visit, found: Found[ListFaultsResponse]) -> Shown:
+def _show(visit: Visit, listed: _Listed) -> Shown:
+    found = listed.found
     states = values(FaultState.DESCRIPTOR, lambda each: fault_state(FaultState.ValueType(each)))
     choices = [
         chosen_of(visit, _STATE, translated("State"), states),
         chosen_of(visit, _ONLY, translated("Only"), [Option(_OVERDUE, translated("overdue"))]),
     ]
     numbers = [number_of(visit), contact_of(visit)]
-    page = _COLUMNS.page(visit, PATH, choices, table(visit, found.answer.faults), found, numbers)
+    faults = table(visit, found.answer.faults, names_of(listed.places))
+    page = _COLUMNS.page(visit, PATH, choices, faults, found, numbers)
     lead = Link(translated("New fault"), visit.address(new_fault.PATH, number=visit.query.text(NUMBER)))
     return replace(page, leads=[lead]).shown(translated("Faults"), PATH)
 
 
-def table(visit: Visit, faults: Sequence[Fault]) -> Table:
-    """Faults, each with a link to its page."""
+def table(visit: Visit, faults: Sequence[Fault], names: Mapping[str, str]) -> Table:
+    """Faults, each with a link to its page. `names` are those of sites and links by their keys, as `names_of`."""
     return Table(
         label=translated("Faults"),
         head=[
@@ -74,7 +84,7 @@ def table(visit: Visit, faults: Sequence[Fault]) -> Table:
         ],
         rows=[
             [
-                Cell(each.id, "row", href=visit.address(fault.path_of(each.id)), note=place_of(each)),
+                Cell(each.id, "row", href=visit.address(fault.path_of(each.id)), note=place_of(each, names)),
                 Cell(each.report.number, style="kind"),
                 fault_state_cell(each),
                 Cell(fault_severity(each.severity)),
@@ -101,4 +111,5 @@ _COLUMNS = Columns[Fault](
     ],
     has_reverse=True,
 )
-VIEW = View.of(PATH, (rpcs.LIST_FAULTS,), _read, _show, (_STATE, _ONLY, NUMBER, CONTACT, SORT, PAGE))
+_FILTERS = (_STATE, _ONLY, NUMBER, CONTACT, SORT, PAGE)
+VIEW = View.of(PATH, (rpcs.LIST_FAULTS, rpcs.FIND_PLACES), _read, _show, _FILTERS)

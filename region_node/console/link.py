@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.alarm_pb2 import NetworkObject, QualityFigure
 from gateway.api.region.v1.alarm_service_pb2 import ListAlarmsRequest, ListAlarmsResponse
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.api.region.v1.measurement_service_pb2 import (
     FigureSummary,
     ListQualityRequest,
@@ -22,6 +23,7 @@ from gateway.web.tables import Cell, Table
 from gateway.wording.languages import clauses, enumerated, translated
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
+from region_node.console.places import names_of, read_places, told_object
 from region_node.console.sections import Content, SectionsPage, section
 from region_node.console.words import NETWORK, alarm_path, cut_caption
 from region_node.network.measurements.prospect import prospect, used
@@ -39,6 +41,8 @@ def path_of(link_id: str) -> str:
 
 @dataclass(frozen=True)
 class _Found:
+    places: Sequence[FoundPlace] = field(repr=False)
+    """The link, with others whose words have its id."""
     alarms: ListAlarmsResponse | Refused = field(repr=False)
     quality: ListQualityResponse = field(repr=False)
 
@@ -54,7 +58,8 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     )
     # This refuses an unknown link.
     measured = await calling.ask(rpcs.LIST_QUALITY, quality)
-    return _Found(await unless_refused(calling.ask(rpcs.LIST_ALARMS, alarms)), measured)
+    places = await read_places(calling, link.link)
+    return _Found(places, await unless_refused(calling.ask(rpcs.LIST_ALARMS, alarms)), measured)
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -64,7 +69,8 @@ def _show(visit: Visit, found: _Found) -> Shown:
         section(translated("Measurements by month"), quality, lambda each: Content(table=_months(each.summaries))),
         section(translated("Alarms"), found.alarms, lambda each: Content(table=_alarms(visit, each))),
     ]
-    return SectionsPage(sections).shown(visit.names[_ID], NETWORK)
+    title = told_object(NetworkObject(link=visit.names[_ID]), names_of(found.places))
+    return SectionsPage(sections).shown(title, NETWORK)
 
 
 def _traffic(quality: ListQualityResponse) -> Content:
@@ -140,4 +146,4 @@ def _alarms(visit: Visit, found: ListAlarmsResponse) -> Table:
     )
 
 
-VIEW = View.of(f"{NETWORK}/links/{{id}}", (rpcs.LIST_QUALITY, rpcs.LIST_ALARMS), _read, _show)
+VIEW = View.of(f"{NETWORK}/links/{{id}}", (rpcs.LIST_QUALITY, rpcs.LIST_ALARMS, rpcs.FIND_PLACES), _read, _show)

@@ -1,6 +1,6 @@
 """The network of the region: sites and links with their state, alarms, planned outages, and problems."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from gateway.api.federation.v1.network_pb2 import GeographicPoint
@@ -15,6 +15,7 @@ from gateway.api.region.v1.followed_problem_service_pb2 import (
 from gateway.api.region.v1.planned_outage_service_pb2 import (
     ListPlannedOutagesRequest,
     ListPlannedOutagesResponse,
+    PlannedOutage,
     PlannedOutageState,
 )
 from gateway.errors import Refused
@@ -27,6 +28,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
+from region_node.console.places import names_of, told_object
 from region_node.console.sections import Content, SectionsPage, section
 from region_node.console.words import NETWORK, alarm_path, alarm_state, cut_caption
 from region_node.network.measurements.objects import key_of, name_of
@@ -69,9 +71,12 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(visit: Visit, found: _Found) -> Shown:
     alarms = () if isinstance(found.alarms, Refused) else [each for page in found.alarms for each in page.alarms]
+    names = {} if isinstance(found.places, Refused) else names_of(found.places.places)
     live = [
         section(
-            translated("Alarms"), found.alarms, lambda pages: Content(table=_alarms(visit, alarms, _has_more(pages)))
+            translated("Alarms"),
+            found.alarms,
+            lambda pages: Content(table=_alarms(visit, alarms, names, _has_more(pages))),
         ),
         section(
             translated("Sites, links and services"),
@@ -83,7 +88,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
         []
         if found.work is None
         else [
-            section(translated("Planned outages"), found.work.outages, lambda each: Content(table=_outages(each))),
+            section(
+                translated("Planned outages"), found.work.outages, lambda each: Content(table=_outages(each, names))
+            ),
             section(translated("Problems"), found.work.problems, lambda each: Content(table=_problems(each))),
         ]
     )
@@ -102,7 +109,7 @@ def _worst(alarms: Sequence[Alarm]) -> _Worst:
     return found
 
 
-def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
+def _alarms(visit: Visit, alarms: Sequence[Alarm], names: Mapping[str, str], has_more: bool) -> Table:
     shown = sorted(alarms, key=lambda each: each.perceived_severity)[:_MOST]
     count = f"{len(alarms):,}{'+' if has_more else ''}"
     return Table(
@@ -120,7 +127,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], has_more: bool) -> Table:
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
                 severity_cell(each.perceived_severity),
-                Cell(name_of(each.alarmed_object), note=enumerated(each.affected_services)),
+                Cell(told_object(each.alarmed_object, names), note=enumerated(each.affected_services)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
@@ -231,7 +238,7 @@ def _newest_first(count: int, following: str) -> str:
     return cut_caption(translated("The newest first."), count, has_more=bool(following))
 
 
-def _outages(found: ListPlannedOutagesResponse) -> Table:
+def _outages(found: ListPlannedOutagesResponse, names: Mapping[str, str]) -> Table:
     return Table(
         label=translated("Planned outages"),
         head=[
@@ -248,13 +255,18 @@ def _outages(found: ListPlannedOutagesResponse) -> Table:
                 Cell(value_word(PlannedOutageState.DESCRIPTOR, each.state)),
                 Cell(told_time(each.start_time), style="time"),
                 Cell(told_time(each.end_time), style="time"),
-                Cell(enumerated([*each.sites, *each.links])),
+                Cell(enumerated(told_object(part, names) for part in _parts(each))),
                 Cell(enumerated(each.services)),
             ]
             for each in found.planned_outages
         ],
         caption=_newest_first(len(found.planned_outages), found.next_page_token),
     )
+
+
+def _parts(outage: PlannedOutage) -> Iterator[NetworkObject]:
+    yield from (NetworkObject(site=each) for each in outage.sites)
+    yield from (NetworkObject(link=each) for each in outage.links)
 
 
 def _problems(found: ListFollowedProblemsResponse) -> Table:

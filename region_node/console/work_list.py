@@ -1,7 +1,7 @@
 """The work list: everything that waits for the staff of the region, with the nearest due time first."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1.complaint_pb2 import ComplaintStateChange
 from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
 from gateway.api.region.v1.fault_pb2 import FaultStateChange
-from gateway.api.region.v1.fault_service_pb2 import ListFaultsRequest, ListFaultsResponse
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace, ListFaultsRequest, ListFaultsResponse
 from gateway.api.region.v1.issue_pb2 import IssueStateChange
 from gateway.api.region.v1.issue_service_pb2 import ListIssuesRequest, ListIssuesResponse
 from gateway.api.region.v1.joint_order_service_pb2 import ListJointOrdersRequest, ListJointOrdersResponse
@@ -50,6 +50,7 @@ from region_node.console import joint_orders as joint_order_list
 from region_node.console import orders as order_list
 from region_node.console import support as support_list
 from region_node.console.lists import pages_of
+from region_node.console.places import names_of, read_places
 from region_node.console.words import due_time, fault_due, fault_severity, fault_state, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.course import place_of
@@ -84,6 +85,7 @@ class _Lists:
     faults: _Answers[ListFaultsResponse] = field(repr=False)
     support: _Answers[ListSupportRequestsResponse] = field(repr=False)
     issues: _Answers[ListIssuesResponse] = field(repr=False)
+    places: Sequence[FoundPlace] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
         unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
         unless_refused(pages_of(calling, rpcs.LIST_ISSUES, open_ones, _PAGES)),
     )
-    return _Lists(*found)
+    return _Lists(*found, await read_places(calling))
 
 
 def _within(visit: Visit) -> timedelta | None:
@@ -224,11 +226,12 @@ def _show(visit: Visit, found: _Lists) -> Shown:
 def _kinds(visit: Visit, found: _Lists) -> Sequence[_Kind]:
     region, within = visit.person.region, _within(visit)
     until = None if within is None else to_timestamp(visit.now + within)
+    names = names_of(found.places)
     return [
         _nearest("reviews", translated("Reviews"), found.orders, partial(_reviews, visit=visit)),
         _kind("joint", translated("Joint orders"), found.joint_orders, partial(_joint, region=region, until=until)),
         _nearest("complaints", translated("Complaints"), found.complaints, partial(_complaints, region=region)),
-        _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region)),
+        _kind("faults", translated("Faults"), found.faults, partial(_faults, region=region, names=names)),
         _kind("support", translated("Support requests"), found.support, partial(_support, region=region, until=until)),
         _kind("issues", translated("Issues"), found.issues, partial(_issues, region=region, until=until)),
     ]
@@ -296,10 +299,10 @@ def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waitin
             yield _Waiting(each.ticket_id, about, state, each.origin_region, _last(each.state_changes), due, path)
 
 
-def _faults(answer: ListFaultsResponse, region: str) -> Iterator[_Waiting]:
+def _faults(answer: ListFaultsResponse, region: str, names: Mapping[str, str]) -> Iterator[_Waiting]:
     for each in answer.faults:
         if faults.is_work_of(each, region):
-            severity, where = fault_severity(each.severity), place_of(each)
+            severity, where = fault_severity(each.severity), place_of(each, names)
             told = f"{severity}: {where}" if where else severity
             path = fault.path_of(each.id)
             yield _Waiting(
@@ -430,6 +433,7 @@ VIEW = View.of(
         rpcs.LIST_FAULTS,
         rpcs.LIST_SUPPORT_REQUESTS,
         rpcs.LIST_ISSUES,
+        rpcs.FIND_PLACES,
     ),
     _read,
     _show,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +22,12 @@ from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.api.region.v1.customer_service_pb2 import GetCustomerResponse
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultState
-from gateway.api.region.v1.fault_service_pb2 import FindPlacesResponse, GetFaultResponse, WorkOnFaultRequest
+from gateway.api.region.v1.fault_service_pb2 import (
+    FindPlacesResponse,
+    GetFaultResponse,
+    ListFaultsResponse,
+    WorkOnFaultRequest,
+)
 from gateway.api.region.v1.followed_problem_service_pb2 import ListFollowedProblemsResponse
 from gateway.api.region.v1.import_service_pb2 import ListImportsResponse
 from gateway.api.region.v1.issue_pb2 import IssueState
@@ -41,6 +47,7 @@ from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
+from region_node.console.words import alarm_path
 from region_node.network.faults.places import MOST_FOUND
 from tests.unit.console_pages import (
     CONSOLE,
@@ -204,6 +211,18 @@ def test_a_file_of_an_order_says_that_envelopes_are_missing_in_its_course() -> N
     assert "E1" in (exported(shown, "csv").text or "")
 
 
+class Counting(Answering):
+    """RPCs that answer, and count how often each was asked, by the class of its answers."""
+
+    def __init__(self, *answers: Message) -> None:
+        super().__init__(*answers)
+        self.asked = Counter[type[Message]]()
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        self.asked[rpc.answer] += 1
+        return await super().ask(rpc, request)
+
+
 class Denying(Answering):
     """RPCs that answer, and others that deny the caller: those with answers of a class."""
 
@@ -226,6 +245,39 @@ def test_a_fault_has_its_site_and_its_link_by_name_and_by_id_where_the_network_i
     view, answers = view_of("/faults/{id:.+}"), (GetFaultResponse(fault=found), places)
     assert "广州（guangzhou） 广州（a-b-1） 1 Road" in written(view, *answers)
     assert "guangzhou a-b-1 1 Road" in written_by(CONSOLE, view, visit(), Denying(FindPlacesResponse, *answers))
+
+
+def test_lists_and_pages_of_the_network_and_of_faults_name_sites_and_links_and_look_them_up_once() -> None:
+    place, cable = "广州（guangzhou）", "广州（a-b-1）"
+    broken, raised = fault(), alarm()
+    broken.report.place.link, raised.alarmed_object.link = "a-b-1", "a-b-1"
+    outages = ListPlannedOutagesResponse()
+    outages.planned_outages.add(id="R1", sites=["guangzhou"], links=["a-b-1"])
+    alarms, pages = (
+        ListAlarmsResponse(alarms=[raised] * 2),
+        {
+            "/faults": (ListFaultsResponse(faults=[broken] * 2), f"{place} {cable}", ""),
+            "/customers": (ListFaultsResponse(faults=[broken] * 2), f"{place} {cable}", f"number={quote(NUMBER)}"),
+            "/work": (ListFaultsResponse(faults=[broken] * 2), f"{place} {cable}", ""),
+            "/network": (outages, f"{place}、{cable}", ""),
+            alarm_path("{id:.+}"): (GetAlarmResponse(alarm=raised), cable, ""),
+        },
+    )
+    for path, (answer, told, query) in pages.items():
+        calling = Counting(answer, alarms, network()[0])
+        page = written_by(CONSOLE, view_of(path), visit(query), calling)
+        assert (told in page, calling.asked[FindPlacesResponse]) == (True, 1), path
+        named = written_by(CONSOLE, view_of(path), visit(query), Denying(FindPlacesResponse, answer, alarms))
+        assert (told in named, "a-b-1" in named) == (False, True), path
+    assert f"<td>{cable}" in written(view_of("/network"), alarms, network()[0])
+
+
+def test_the_page_of_a_link_is_headed_by_its_two_sites_before_its_id() -> None:
+    asked = visit(id="a-b-1")
+    shown = shown_by(CONSOLE, view_of("/network/links/{id}"), asked, Answering(quality(), network()[0]))
+    assert shown.title == "广州（a-b-1）"
+    denied = Denying(FindPlacesResponse, quality())
+    assert shown_by(CONSOLE, view_of("/network/links/{id}"), asked, denied).title == "a-b-1"
 
 
 def test_a_customer_has_the_plan_by_name_and_by_id_where_plans_are_denied_or_do_not_have_it() -> None:
