@@ -136,12 +136,12 @@ def _show(visit: Visit, found: _Found) -> Shown:
     present = _present(visit, found.orders)
     work = _work(found, present)
     members = sorted(found.regions.members, key=lambda each: each.state == MemberState.MEMBER_STATE_ABSENT)
-    joined = [each for each in members if each.state != MemberState.MEMBER_STATE_ABSENT]
     is_whole = visit.query.text(_SHOW) == _ALL
     troubled = _troubled(found)
     pairs = pairs_of(present, members)
+    shown = _concerned(members, pairs)
     tables = [
-        (translated("Regions"), _regions(visit, members if is_whole else joined, work, troubled)),
+        (translated("Regions"), _regions(visit, members if is_whole else shown, work, troubled)),
         (translated("Flows"), _flows(visit, pairs, work)),
         (translated("Problems of the network"), _problems(visit, found.problems.problems)),
         (translated("Outages"), _outages(visit, found.outages.outages)),
@@ -156,18 +156,24 @@ def _show(visit: Visit, found: _Found) -> Shown:
         again=Link(translated("Look again"), visit.address(PATH, show=visit.query.text(_SHOW))),
         warnings=list(_warnings(visit, found)),
         tiles=_tiles(members, found, work),
-        map=_map(visit, found.network, joined, pairs, work, troubled),
+        map=_map(visit, found.network, shown, pairs, work, troubled),
         legend=translated(
             "A circle is a region, in the colour of its state; a dashed ring around it means a problem or an outage. A"
             " line is as wide as the traffic of the last hour; it is orange where envelopes wait, and red where a"
             " region is not reached."
         ),
         tables=tables,
-        others=_others(visit, len(members) - len(joined), is_whole=is_whole),
+        others=_others(visit, len(members) - len(shown), is_whole=is_whole),
     )
     title = translated("Board")
     counts = facts_table(title, (Fact(name, figure) for figure, name in page.tiles))
     return Shown("board.html.j2", title, page, PATH, [counts, *(table for _, table in tables)], page.warnings)
+
+
+def _concerned(members: Sequence[Member], pairs: Sequence[Pair]) -> Sequence[Member]:
+    """The regions that have joined, and those that a flow concerns: a held order may wait for one that never joined."""
+    flowing = {region for pair in pairs for region in pair.regions}
+    return [each for each in members if each.state != MemberState.MEMBER_STATE_ABSENT or each.region in flowing]
 
 
 def _present(visit: Visit, orders: ListOrderSummariesResponse) -> Sequence[tuple[str, str]]:
@@ -236,7 +242,7 @@ def _told_rate(member: Member) -> str:
 def _map(
     visit: Visit,
     network: Network,
-    joined: Sequence[Member],
+    shown: Sequence[Member],
     pairs: Sequence[Pair],
     work: _Work,
     troubled: frozenset[str],
@@ -259,7 +265,7 @@ def _map(
             ),
             each.region in troubled,
         )
-        for each in joined
+        for each in shown
     ]
     flows = [Line(each.regions, each.orders, each.style, _told_pair(each, work)) for each in pairs]
     description = clauses([*(each.hint for each in places), *(each.hint for each in flows)])

@@ -94,9 +94,9 @@ def _show(visit: Visit, found: _Found) -> Shown:
     page = _Page(
         state=member_state_cell(member),
         note=member.state_note,
-        result=_result(member, found.tested),
+        result=_result(visit.now, member, found.tested),
         warnings=list(waiting_lines([member])),
-        links=_links(visit, member.region),
+        links=list(_links(visit, member)),
         facts_heading=translated("Region"),
         facts=known(_facts(visit.now, member)),
         tables=tables,
@@ -106,7 +106,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     return Shown("region.html.j2", region_name(member.region), page, _TAB, files, page.warnings)
 
 
-def _result(member: Member, tested: ListOrderSummariesResponse | None) -> Cell:
+def _result(now: datetime, member: Member, tested: ListOrderSummariesResponse | None) -> Cell:
     if tested is None:
         return Cell("")
     refused = next((each for each in tested.unanswered if each.region == member.region), None)
@@ -114,20 +114,26 @@ def _result(member: Member, tested: ListOrderSummariesResponse | None) -> Cell:
         refused = UnansweredRegion(region=member.region, reason=Reason.REASON_REGION_NOT_JOINED)
     if refused is None:
         return Cell(translated("The region has answered."), badge="done")
-    return Cell(translated("No answer"), badge="late", note=unanswered_line(refused))
+    told = translated("{problem}; last heartbeat: {age}", problem=unanswered_line(refused), age=_last(now, member))
+    return Cell(translated("No answer"), badge="late", note=told)
 
 
-def _links(visit: Visit, region: str) -> Sequence[Link]:
-    path = path_of(region)
-    return [
-        Link(translated("Test the connection"), visit.address(path, connection=_TEST)),
-        Link(translated("Suspend or reinstate"), visit.address(f"{path}/membership")),
-    ]
+def _last(now: datetime, member: Member) -> str:
+    return told_age(member.heartbeat_time, now) or translated("never")
+
+
+def _links(visit: Visit, member: Member) -> Iterator[Link]:
+    """The acts that can do something: nobody asks a region that never joined."""
+    path = path_of(member.region)
+    if member.state != MemberState.MEMBER_STATE_ABSENT:
+        yield Link(translated("Test the connection"), visit.address(path, connection=_TEST))
+    is_suspended = member.state == MemberState.MEMBER_STATE_SUSPENDED
+    yield Link(translated("Reinstate") if is_suspended else translated("Suspend"), visit.address(f"{path}/membership"))
 
 
 def _facts(now: datetime, member: Member) -> Iterator[Fact]:
     yield Fact(translated("Id"), member.region)
-    yield Fact(translated("Last heartbeat"), told_age(member.heartbeat_time, now))
+    yield Fact(translated("Last heartbeat"), _last(now, member))
     yield Fact(translated("Addresses"), "\n".join(member.endpoints))
     if has_beaten(member):
         yield Fact(translated("Revision of the configuration"), str(member.federation_revision))

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from coordinator.console import board
 from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesRequest, ListOrderSummariesResponse
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.time.clock import to_timestamp
 from gateway.web.console.live import Answers
 from gateway.web.console.pages import Calling, Rpc
@@ -32,6 +33,19 @@ def test_a_pair_of_regions_of_whose_orders_there_may_be_more_says_so_in_the_tabl
     assert "2+" not in whole
     flows = [each for each in page.splitlines() if 'class="flow' in each and "guangdong" in each and "2+" in each]
     assert len(flows) == 1
+
+
+def test_a_region_that_never_joined_is_on_the_map_and_in_the_tables_where_a_flow_concerns_it() -> None:
+    waiting, none = ListOrderSummariesResponse(), ListOrderSummariesResponse()
+    order = waiting.orders.add(origin_region="guangdong", home_region="hunan")
+    order.create_time.CopyFrom(to_timestamp(NOW))
+    told = regions()
+    told.members.extend(Member(region=each, state=MemberState.MEMBER_STATE_ABSENT) for each in ("hubei", "hunan"))
+    page = written("/board", told, waiting, none, problems(), outages())
+    flows = [each for each in page.splitlines() if 'class="flow' in each and "hunan" in each]
+    assert (len(flows), "guangdong · hunan" in page, "regions/hunan" in page) == (1, True, True)
+    assert ("regions/hubei" in page, "从未接入的地区：1个" in page) == (False, True)
+    assert "regions/hubei" in written("/board", told, waiting, none, problems(), outages(), query="show=all")
 
 
 class Together(Calling):

@@ -311,6 +311,25 @@ def test_a_test_of_the_connection_of_a_region_that_never_joined_finds_no_answer(
     absent = ListRegionsResponse(members=[Member(region="henan", state=MemberState.MEMBER_STATE_ABSENT)])
     page = written("/regions/{region}", absent, ListOrderSummariesResponse(), query="connection=test", region="henan")
     assert ("REGION_NOT_JOINED" in page, 'class="badge done"' in page) == (True, False)
+    assert "上次心跳：从未" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        (MemberState.MEMBER_STATE_ABSENT, ["暂停"]),
+        (MemberState.MEMBER_STATE_JOINED, ["测试连接", "暂停"]),
+        (MemberState.MEMBER_STATE_LOST, ["测试连接", "暂停"]),
+        (MemberState.MEMBER_STATE_SUSPENDED, ["测试连接", "恢复"]),
+    ],
+)
+def test_the_page_of_a_region_leads_to_the_acts_that_change_something(
+    state: MemberState.ValueType, offered: list[str]
+) -> None:
+    page = written(
+        "/regions/{region}", ListRegionsResponse(members=[Member(region="henan", state=state)]), region="henan"
+    )
+    assert [each for each in ("测试连接", "暂停", "恢复") if f">{each}</a>" in page] == offered
 
 
 def test_a_region_that_failed_is_told_by_the_name_of_its_reason() -> None:

@@ -50,8 +50,10 @@ TEMPLATES = ("region_node/console/templates", "coordinator/console/templates", "
 Rule = Callable[[Source], Iterator[Breach]]
 # The places where one may stand, as `path::function`, with the reason.
 STATES = {
-    "coordinator/console/board.py::_show": "regions that never joined stand last, or behind a link",
+    "coordinator/console/board.py::_concerned": "regions that never joined and have no flow stand behind a link",
+    "coordinator/console/board.py::_show": "regions that never joined stand last",
     "coordinator/console/membership.py::_show": "a page has the form of the end, or that of the suspension",
+    "coordinator/console/region.py::_links": "the page leads to the acts that change something",
     "coordinator/console/region.py::_result": "a region that never joined was not asked by the test",
     "coordinator/console/risks.py::_show": "the matrix has the open risks of the list",
     "coordinator/console/words.py::problem_state_cell": "the colour of a badge",
