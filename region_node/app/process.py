@@ -238,7 +238,11 @@ def _web(ports: Ports) -> "tuple[Sequence[Api], Sequence[WebConsole], AccessToke
     tokens = None
     if providers.systems is not None:
         tokens = AccessTokens(providers.systems.provider, settings.identity, ports.scopes.operator_of)
-    return open_apis(settings), consoles(settings, ports.clock, ports.scopes, providers.console), tokens
+    return (
+        open_apis(settings),
+        consoles(settings, ports.clock, ports.scopes, providers.console, ports.border.current),
+        tokens,
+    )
 
 
 def _finding(ports: Ports) -> Finding:

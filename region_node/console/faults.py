@@ -44,7 +44,7 @@ def _request(visit: Visit, part: Part) -> ListFaultsRequest:
 
 @dataclass(frozen=True)
 class _Listed:
-    found: Found[ListFaultsResponse]
+    found: Found[ListFaultsResponse] = field(repr=False)
     places: Sequence[FoundPlace] = field(repr=False)
 
 

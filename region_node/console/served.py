@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
 from gateway.process.files import FileUnusable
 from gateway.security.identity import Identity
 from gateway.security.identity_provider import ProviderKeys
@@ -22,9 +26,15 @@ _KEY_BYTES = 32
 
 
 def consoles(
-    settings: RegionSettings, clock: SteadyClock, scopes: OperatorScopes, keys: ProviderKeys | None
+    settings: RegionSettings,
+    clock: SteadyClock,
+    scopes: OperatorScopes,
+    keys: ProviderKeys | None,
+    current: CurrentFederation,
 ) -> "Sequence[WebConsole]":
-    """The console that the settings open: none unless they say so. `keys` are those of `web.oidc`.
+    """The console that the settings open: none unless they say so.
+
+    `keys` are those of `web.oidc`, and `current` has the name of the region.
 
     Raises FileUnusable for the key of documents.
     """
@@ -40,10 +50,20 @@ def consoles(
     def member_of_staff(name: object) -> Identity:
         return Identity(settings.federation, Role.ROLE_STAFF, settings.region, staff_id_of(name))
 
-    made, oidc = console(settings.region, clock, may_audit, document_key(settings.web.document_key)), settings.web.oidc
+    made = console(settings.region, clock, may_audit, document_key(settings.web.document_key))
+    made, oidc = replace(made, at_hand=partial(own_name, current, settings.region)), settings.web.oidc
     if oidc is None or keys is None:
         return (made,)
     return (replace(made, sign_in=SignInByProvider(keys, oidc, member_of_staff)),)
+
+
+def own_name(current: CurrentFederation, region: str) -> Terms:
+    """The name of a region by the configuration in force; none before the first, or where that lacks the region."""
+    try:
+        own = current.federation.region(region)
+    except Refused:
+        return Terms()
+    return Terms(regions=[RegionTerm(region=own.id, name=own.name, time_zone=own.time_zone)])
 
 
 def document_key(path: Path | None) -> bytes | None:

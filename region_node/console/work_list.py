@@ -166,7 +166,7 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
         for request in (reviews, at_desk, broken):
             request.due_within.FromTimedelta(within)
     # Together: their audit rows share a commit, and the page waits for the disk once.
-    found = await asyncio.gather(
+    found = asyncio.gather(
         unless_refused(pages_of(calling, rpcs.LIST_ORDERS, reviews, 1)),
         unless_refused(pages_of(calling, rpcs.LIST_JOINT_ORDERS, joint_ones, _PAGES)),
         unless_refused(pages_of(calling, rpcs.LIST_COMPLAINTS, at_desk, 1)),
@@ -174,7 +174,8 @@ async def _read(visit: Visit, calling: Calling) -> _Lists:
         unless_refused(pages_of(calling, rpcs.LIST_SUPPORT_REQUESTS, asked, _PAGES)),
         unless_refused(pages_of(calling, rpcs.LIST_ISSUES, open_ones, _PAGES)),
     )
-    return _Lists(*found, await read_places(calling))
+    lists, places = await asyncio.gather(found, read_places(calling))
+    return _Lists(*lists, places)
 
 
 def _within(visit: Visit) -> timedelta | None:

@@ -162,7 +162,7 @@ class ConsoleApplication:
         to = self._addresses.within(request.query.get(TO, ""))
         if identity is None:
             return await self._set_out(request, to)
-        page = partial(sign_in_page.by_certificate, identity.name, self._addresses.sign_in(to))
+        page = partial(sign_in_page.by_certificate, identity.name, self._console.region, self._addresses.sign_in(to))
         return self._written(request, page, await self._known_terms(request))
 
     async def _set_out(self, request: web.Request, to: str) -> web.StreamResponse:
@@ -170,7 +170,7 @@ class ConsoleApplication:
         assert self._console.sign_in is not None
         secret = come_back(request)[0] or secrets.token_urlsafe(_SECRET_BYTES)
         address = self._console.sign_in.address(secret, self._addresses.came_back(request))
-        page = partial(sign_in_page.by_provider, address)
+        page = partial(sign_in_page.by_provider, self._console.region, address)
         answer = self._written(request, page, await self._known_terms(request))
         set_out(answer, secret, to, LONGEST_WAY)
         return answer
@@ -187,7 +187,7 @@ class ConsoleApplication:
         identity = await self._console.sign_in.person(came, self._border.clock.now())
         await self._reader_of(without_certificate(identity))
         begun, to = self._sessions.begin(identity.path, NO_CERTIFICATE), self._addresses.within(to)
-        page = partial(sign_in_page.back_from_provider, identity.name, to)
+        page = partial(sign_in_page.back_from_provider, identity.name, self._console.region, to)
         answer = self._written(request, page, await self._known_terms(request))
         answer.headers["Refresh"] = f"0; url={to}"
         forget_way(answer)
@@ -394,11 +394,11 @@ class ConsoleApplication:
         return self._names
 
     async def _known_terms(self, request: web.Request) -> Terms:
-        """As `terms`, for pages that tell no times; none where there are none. For nobody, nothing is read."""
+        """As `terms`, for pages that tell no times; those at hand where there are none. For nobody, nothing is read."""
         if request.get(_PERSON) is None and not certificates_of(request):
-            return self._names or Terms()
+            return self._names or self._console.at_hand()
         found = await unless_refused(self.terms(request))
-        return Terms() if isinstance(found, Refused) else found
+        return self._console.at_hand() if isinstance(found, Refused) else found
 
     def _reader(self, request: web.Request, terms: Terms) -> AbstractContextManager[None]:
         """Writes in the language of the person."""
@@ -477,7 +477,7 @@ class ConsoleApplication:
             kept = None if form is None else self._kept(request, here, form, person)
             return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on, kept))
 
-        terms = Terms() if person is None else await self._known_terms(request)
+        terms = self._console.at_hand() if person is None else await self._known_terms(request)
         return self._written(request, show, terms, status, person, refused)
 
     def _kept(self, request: web.Request, to: str, form: Fields, person: Person | None) -> Kept:

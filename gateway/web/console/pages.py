@@ -246,6 +246,8 @@ class WebConsole:
     terms_rpc: Rpc[Message]
     terms: Callable[[Calling], Awaitable[Terms]]
     """The names and zones of the federation, by `terms_rpc`."""
+    at_hand: Callable[[], Terms] = Terms
+    """The names that need no RPC, for pages before somebody is signed in: at least that of the region."""
     sign_in: SignInByProvider | None = None
     """Lets people sign in without a certificate; nobody may without it."""
 
