@@ -45,6 +45,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "ListDisclosures": ("request_id", "number", "applicant", "documents"),
     "ListGrants": ("request_id", "number", "applicant", "documents"),
     "ListQuality": ("object", "period", "start_time", "end_time"),
+    "SearchOrderSummaries": ("number", "administrator", "search_id"),
 }
 """The fields without which an RPC answers nothing."""
 WITHOUT_QUERY = {
@@ -187,7 +188,9 @@ async def test_no_list_reads_a_table_from_end_to_end_whatever_its_filter(
         "regions": "guangdong",
         "month": "2026-01",
         "business": "SUSPEND",
+        "administrator": "admin/root",
         "request_id": "list-1",
+        "search_id": "search-1",
         "documents": sichuan.document("ID_ORIG"),
         "object": NetworkObject(link="chengdu-guangzhou-1"),
         "google.protobuf.Timestamp": now,
