@@ -28,6 +28,11 @@ def unanswered_line(unanswered: UnansweredRegion) -> str:
     region = region_name(unanswered.region)
     if unanswered.reason == Reason.REASON_METHOD_UNKNOWN:
         return translated("{region} could not be asked: it runs an older version, upgrade it first", region=region)
+    if unanswered.reason == Reason.REASON_ORDER_SEARCHES_TOO_MANY:
+        return translated(
+            "{region} was asked too often for the orders of a number: ask again in the next hour, or tomorrow",
+            region=region,
+        )
     problem = told_reason(unanswered.reason, region=region)
     return translated("{region} could not be asked: {problem}", region=region, problem=problem)
 

@@ -73,6 +73,7 @@ from region_node.network.support.kind import SUPPORT_REQUESTS
 from region_node.network.support.rows import SUPPORT, SUPPORT_ROWS
 from region_node.node.context import RegionContext
 from region_node.node.open_work import OpenRows
+from region_node.oversight.searches import ORDER_SEARCHES
 from region_node.records.kinds import ErasurePort, RecordKind
 from region_node.records.numbers import Counted
 from region_node.requests.importing.progress import forget_rejections, seal_clear_rejections
@@ -103,6 +104,7 @@ KINDS: Sequence[RecordKind] = (
     RECONCILIATIONS,
     SETTLEMENTS,
     MOVES,
+    ORDER_SEARCHES,
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",

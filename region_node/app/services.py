@@ -437,7 +437,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
         Service.of(
             order_oversight_service_pb2.DESCRIPTOR.services_by_name["OrderOversightService"],
             add_OrderOversightServiceServicer_to_server,
-            OrderOversightService(store, context.region, ports.clock),
+            OrderOversightService(context, store, ports.clock),
         ),
         Service.of(
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],

@@ -27,6 +27,8 @@ from region_node.business.orders.rows import (
     list_orders,
     require_order,
 )
+from region_node.node.context import RegionContext
+from region_node.oversight.searches import count_search
 from region_node.records.listing import Page
 from region_node.requests.administrators import require_administrator
 from region_node.requests.checks import require_name
@@ -39,9 +41,9 @@ _JOINT_PAGE = "joint summaries"
 class OrderOversightService(OrderOversightServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store, region: str, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
         self._store = store
-        self._region = region
         self._clock = clock
 
     async def ListOrderSummaries(
@@ -51,7 +53,7 @@ class OrderOversightService(OrderOversightServiceServicer):
     ) -> api.ListOrderSummariesResponse:
         """See the contract."""
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        wanted = OrderFilter(region=self._region, states=list(request.states), concerning=request.region)
+        wanted = OrderFilter(region=self._context.region, states=list(request.states), concerning=request.region)
         before = dated_place(token)
         orders, following = await self._store.read(lambda tx: _found(tx, wanted, before, size, basic=request.basic))
         return api.ListOrderSummariesResponse(
@@ -68,7 +70,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         require_administrator(request.administrator)
         size, token = page_size(request.page_size), decode_token(_FOUND_PAGE, request.page_token)
         wanted = OrderFilter(
-            region=self._region,
+            region=self._context.region,
             states=list(request.states),
             concerning=request.region,
             number=normalize(request.number),
@@ -78,6 +80,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         subject = f"search/{request.search_id}"
 
         def read(tx: Transaction) -> Page[Order]:
+            count_search(tx, self._context, wanted.number, now)
             page = list_orders(tx, wanted, before, size)
             detail = f"for {request.administrator}, {len(page.items)} read"
             audit.append(tx, now=now, actor=actor, action="SearchOrderSummaries", subject=subject, detail=detail)
@@ -130,7 +133,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         return api.EnvelopeTrace(
             envelope_id=row.envelope_id,
             kind=EnvelopeKind.ValueType(row.kind),
-            origin=self._region,
+            origin=self._context.region,
             destination=row.destination,
             attempts=row.attempts,
             journey=Journey.FromString(row.journey or b""),

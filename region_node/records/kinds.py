@@ -162,7 +162,7 @@ class RetentionPort:
     is_open: Callable[[Transaction, str], bool] = lambda tx, record_id: False
     """Whether a record of the kind, by its id, can still change."""
     forget: Callable[[Transaction, datetime], None] = lambda tx, now: None
-    """Removes, each night, counts that name nobody and have no class of data, hence no rule of retention."""
+    """Removes, each night, counts that have no class of data, hence no rule of retention."""
 
 
 RowMigration: TypeAlias = Callable[[Transaction, int], int]

@@ -87,6 +87,7 @@ class Region(OrderOversightServiceServicer):
         self.asked: list[region_contract.ListOrderSummariesRequest] = []
         self.searches: list[region_contract.SearchOrderSummariesRequest] = []
         self.hangs = False
+        self.refuses: Refused | None = None
         self.spoil: Callable[[OrderSummary], object] | None = None
         self.largest_page = 500
 
@@ -124,6 +125,8 @@ class Region(OrderOversightServiceServicer):
     ) -> region_contract.SearchOrderSummariesResponse:
         if self.is_old:
             raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SearchOrderSummaries")
+        if self.refuses is not None:
+            raise self.refuses
         self.searches.append(request)
         found = sorted(self.orders, key=NEWEST_ORDERS.key, reverse=True)
         begin = int(request.page_token or 0)
@@ -391,6 +394,22 @@ def test_a_search_names_the_regions_of_a_former_version_and_those_that_are_away(
             assert (
                 await refused(it.list(ListOrderSummariesRequest(page_token=first.next_page_token))) == "TOKEN_INVALID"
             )
+
+    run(scenario())
+
+
+def test_a_search_names_the_regions_that_were_asked_too_often_and_lists_the_orders_of_the_others(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[order(2)]) as it:
+            it.regions[SICHUAN].refuses = Refused(
+                Reason.REASON_ORDER_SEARCHES_TOO_MANY, region=SICHUAN, retry_seconds="900"
+            )
+            found = await it.search(SearchOrderSummariesRequest(number="13812345678"))
+            assert list(found.orders) == [order(1)]
+            assert unanswered(found) == {SICHUAN: "ORDER_SEARCHES_TOO_MANY"}
+            assert not (await it.list(ListOrderSummariesRequest())).unanswered
 
     run(scenario())
 

@@ -163,6 +163,7 @@ def test_a_refusal_for_want_of_room_tells_when_to_repeat_the_request() -> None:
     [
         Reason.REASON_ENROLMENTS_TOO_MANY,
         Reason.REASON_NUMBERS_GIVEN_TOO_MANY,
+        Reason.REASON_ORDER_SEARCHES_TOO_MANY,
         Reason.REASON_REVOCATION_LISTS_TOO_MANY,
         Reason.REASON_WATCHES_TOO_MANY,
     ],

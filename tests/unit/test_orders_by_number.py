@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from google.protobuf.message import Message
 
-from gateway.api.coordinator.v1.administration_pb2 import SearchOrderSummariesRequest, SearchOrderSummariesResponse
+from coordinator.wording.answers import unanswered_line
+from gateway.api.coordinator.v1.administration_pb2 import (
+    SearchOrderSummariesRequest,
+    SearchOrderSummariesResponse,
+    UnansweredRegion,
+)
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, text
@@ -14,7 +20,8 @@ from gateway.web.console.exports import CSV, JSON, exported
 from gateway.web.console.lists import ListPage
 from gateway.web.console.pages import Rpc, Shown
 from gateway.web.console.sessions import MOST_FILES, NO_CERTIFICATE, SMALL_BYTES, Sessions
-from tests.unit.console_pages import Answering, M, shown_by, visit, written_by
+from gateway.wording.languages import for_reader
+from tests.unit.console_pages import ROOT, Answering, M, shown_by, visit, written_by
 from tests.unit.test_complaint_report import read
 from tests.unit.test_coordinator_console import ADMIN, CONSOLE, orders, view_of
 
@@ -56,6 +63,19 @@ def test_the_orders_of_a_kept_number_are_listed_by_the_filters_of_the_address() 
     assert [row[0].text for row in shown.tables[0].rows] == ["R1"]
     told, unanswered = list_of(shown).notes
     assert ("search/5e4c" in told, "henan" in unanswered) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "henan was asked too often for the orders of a number: ask again in the next hour, or tomorrow"),
+        ("zh", "向henan按号码查询订单过于频繁，请于下一小时或次日再试"),
+    ],
+)
+def test_a_region_that_was_asked_too_often_is_named_so_and_not_as_one_that_is_away(language: str, said: str) -> None:
+    refused = UnansweredRegion(region="henan", reason=Reason.REASON_ORDER_SEARCHES_TOO_MANY)
+    with for_reader(language, ROOT / "coordinator" / "texts"):
+        assert unanswered_line(refused) == said
 
 
 def test_every_link_and_filter_of_a_search_keeps_the_name_of_the_number_and_nothing_has_the_number() -> None:

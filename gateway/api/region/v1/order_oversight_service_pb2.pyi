@@ -162,7 +162,9 @@ Global___ListOrderSummariesResponse: _TypeAlias = ListOrderSummariesResponse  # 
 
 @_typing.final
 class SearchOrderSummariesRequest(_message.Message):
-    """A search. The region finds the number by its own keyed hash, and keeps neither the number nor a hash of the search."""
+    """A search. The region finds the number by its own keyed hash. It keeps that hash until the night after a day, to
+    count different numbers, apart from the record of the reading. It does not keep the number.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

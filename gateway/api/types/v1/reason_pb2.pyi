@@ -829,6 +829,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_NETWORK_OBJECT_UNKNOWN: _Reason.ValueType  # 717
     """Name a site, a link or a service of the federation configuration."""
+    REASON_ORDER_SEARCHES_TOO_MANY: _Reason.ValueType  # 718
+    """Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
+    24 hours. The staff of the region are alerted, and look who has searched.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1639,6 +1643,10 @@ regions that are not.
 """
 REASON_NETWORK_OBJECT_UNKNOWN: Reason.ValueType  # 717
 """Name a site, a link or a service of the federation configuration."""
+REASON_ORDER_SEARCHES_TOO_MANY: Reason.ValueType  # 718
+"""Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
+24 hours. The staff of the region are alerted, and look who has searched.
+"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

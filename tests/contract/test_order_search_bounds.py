@@ -1,0 +1,96 @@
+"""How many numbers all coordinators search for at one region, on both engines."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+
+from gateway.auditing import audit
+from gateway.errors import Refused, retry_seconds
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from region_node.node.context import RegionContext
+from region_node.oversight.searches import MOST_IN_DAY, MOST_IN_HOUR, count_search
+from tests.contract.test_purging import a_transaction as a_transaction
+from tests.simulation.world import keys
+from tests.unit.situations import FEDERATION
+
+NOW = datetime(2031, 11, 24, 12, 45, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+FIRST = "+8613900000000"
+
+
+class Searches:
+    """Those at a region in one transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        shared, current = keys(), CurrentFederation()
+        current.update(FEDERATION, [])
+        self._context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+        self._tx = tx
+        self._numbers = (f"+86139{each:08}" for each in count())
+
+    def again(self, now: datetime, number: str = FIRST) -> None:
+        count_search(self._tx, self._context, number, now)
+
+    def more(self, now: datetime, numbers: int) -> None:
+        for _ in range(numbers):
+            self.again(now, next(self._numbers))
+
+    def wait(self, now: datetime) -> int:
+        """Seconds until a further number is searched; 0 where it is searched now."""
+        try:
+            self.more(now, 1)
+        except Refused as refused:
+            return retry_seconds(refused)
+        return 0
+
+    def alerts(self) -> list[str]:
+        return [each.subject for each in audit.rows(self._tx) if each.action == "AlertOfOrderSearches"]
+
+
+@pytest.fixture(name="searches")
+def searches_at_a_region(tx: Transaction) -> Searches:
+    return Searches(tx)
+
+
+def test_in_a_clock_hour_so_many_numbers_are_searched_and_people_are_alerted_once(searches: Searches) -> None:
+    searches.more(NOW, MOST_IN_HOUR - 1)
+    searches.again(NOW)
+    assert searches.alerts() == [], "the same number again is the same search"
+    searches.more(NOW, 1)
+    for _ in range(2):
+        assert searches.wait(NOW) == 900
+        searches.again(NOW)
+    assert searches.alerts() == ["order-searches/2031-11-24T12Z"]
+    assert searches.wait(NOW + HOUR / 4) == 0
+
+
+def test_a_number_that_is_searched_again_counts_in_the_later_hour_too(searches: Searches) -> None:
+    searches.again(NOW, "+8613800000000")
+    searches.more(NOW + HOUR, MOST_IN_HOUR)
+    with pytest.raises(Refused, match="ORDER_SEARCHES_TOO_MANY"):
+        searches.again(NOW + HOUR, "+8613800000000")
+
+
+def test_in_a_day_so_many_numbers_are_searched_until_the_first_are_a_day_old(searches: Searches) -> None:
+    for hour in range(MOST_IN_DAY // MOST_IN_HOUR):
+        searches.more(NOW + hour * HOUR, MOST_IN_HOUR - 1)
+    later = NOW + 10 * HOUR
+    searches.more(later, MOST_IN_DAY // MOST_IN_HOUR)
+    assert searches.alerts() == ["order-searches/2031-11-24T22Z"]
+    assert searches.wait(later) == 14 * 3600 - 45 * 60
+    searches.again(later)
+    day_after = NOW + 24 * HOUR
+    assert searches.wait(day_after - HOUR) == 900
+    assert searches.wait(day_after) == 0
+    searches.more(day_after, MOST_IN_HOUR - 3)
+    assert searches.wait(day_after) == 900, "the number that was searched again is not a day old"
+
+
+def test_a_clock_that_was_ahead_or_differs_by_an_hour_refuses_no_search_for_long(searches: Searches) -> None:
+    searches.more(NOW + 72 * HOUR, MOST_IN_HOUR)
+    assert searches.wait(NOW) == 0
+    searches.more(NOW + HOUR, MOST_IN_HOUR)
+    assert searches.wait(NOW) == 900, "what another process has counted in its next hour counts in this one"
