@@ -158,12 +158,18 @@ class Selection:
 
         Only the first such call has an effect.
         """
+        self._beside_index(condition, **parameters)
         self._indexed = self._indexed or condition
-        self.only(condition, **parameters)
 
-    def in_states(self, states: Sequence[int]) -> None:
-        """Restricts the selection to these states; an empty list restricts nothing."""
+    def in_states(self, states: Sequence[int], index: str = "", lacking: frozenset[int] = frozenset()) -> None:
+        """Restricts the selection to these states; an empty list restricts nothing.
+
+        `index` is the condition of a partial index in the order of the list, to the letter, and `lacking` has the
+        states that it leaves out. A page for none of these looks at no other rows, unless an earlier `by` has effect.
+        """
         if states:
+            if index and lacking.isdisjoint(states) and not self._indexed:
+                self.by(index)
             names = [f"state{index}" for index, _ in enumerate(states)]
             condition = f"state IN ({', '.join(':' + name for name in names)})"
             self.only(condition, **dict(zip(names, states, strict=True)))
@@ -183,7 +189,7 @@ class Selection:
     def due_before(self, instant: datetime | None) -> None:
         """Restricts the selection to rows due before an instant; None restricts nothing."""
         if instant is not None:
-            self.only("due_time < :due_before", due_before=to_microseconds(instant))
+            self._beside_index("due_time < :due_before", due_before=to_microseconds(instant))
 
     def page(
         self,
@@ -215,6 +221,10 @@ class Selection:
             raise too_far(position)
         total = self._total(tx, last if before is None else self._end(tx, None, FAR)) if position.counts else None
         return Page([each for _, each in read[:limit]], end.key() if end is not None else "", total)
+
+    def _beside_index(self, condition: str, **parameters: Value) -> None:
+        """Restricts the selection so that no engine leaves the index of `by`, which bounds a page, for another."""
+        self.only(f"CASE WHEN {condition} THEN 1 ELSE 0 END = 1" if self._indexed else condition, **parameters)
 
     def _total(self, tx: Transaction, end: _Place | None) -> int | None:
         """The number of rows, by the index of their order; None where the table has more than those until `end`."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -11,15 +12,18 @@ from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.joint_order_pb2 import JointOrder
-from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
 from gateway.errors import Refused
 from gateway.rpc.pages import dated_place
 from gateway.time.clock import from_microseconds, from_timestamp, to_timestamp
 from region_node.business.joint import saga
 from region_node.business.joint.rows import JointOrderFilter, JointOrderRow, insert_joint_order, list_joint_orders
+from region_node.business.orders import rules as order_rules
 from region_node.business.orders.rows import OrderFilter, list_basic_orders, list_orders
+from region_node.care.complaints import rules as complaint_rules
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
+from region_node.network.faults import rules as fault_rules
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
 from region_node.network.measurements import alarm_rows
 from region_node.network.measurements.alarm_rows import AlarmFilter, list_alarms
@@ -53,37 +57,37 @@ class Listed:
 
 
 def add_order(kept: Archive, number: int, is_wanted: bool) -> None:
-    state = OrderState.ORDER_STATE_REJECTED if is_wanted else OrderState.ORDER_STATE_COMPLETED
+    state = OrderState.ORDER_STATE_COMPLETED if is_wanted else OrderState.ORDER_STATE_REJECTED
     kept.order(f"{number:04}", NOW + timedelta(seconds=number // 2), state)
 
 
 def orders(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
-    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED], in_reverse=in_reverse)
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_COMPLETED], in_reverse=in_reverse)
     page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
 
 def basic_orders(kept: Archive, key: str) -> tuple[list[str], str]:
-    wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_COMPLETED])
     page = list_basic_orders(kept.tx, wanted, dated_place(key), PAGE)
     return [each.name for each in page.items], page.following
 
 
 def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
-    state = ComplaintState.COMPLAINT_STATE_HELD if is_wanted else ComplaintState.COMPLAINT_STATE_CLOSED
+    state = ComplaintState.COMPLAINT_STATE_CLOSED if is_wanted else ComplaintState.COMPLAINT_STATE_HELD
     complaint = Complaint(ticket_id=f"sichuan/{number:04}", state=state, version=1)
     complaint.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_complaint(kept.tx, ComplaintRow(complaint, ""), number, NOW)
 
 
 def complaints(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
-    wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD], in_reverse=in_reverse)
+    wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_CLOSED], in_reverse=in_reverse)
     page = list_complaints(kept.tx, wanted, dated_place(key), PAGE)
     return [each.ticket_id for each in page.items], page.following
 
 
 def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
-    state = FaultState.FAULT_STATE_PENDING if is_wanted else FaultState.FAULT_STATE_CLOSED
+    state = FaultState.FAULT_STATE_CLOSED if is_wanted else FaultState.FAULT_STATE_PENDING
     fault = Fault(id=f"sichuan/F{number:04}", state=state, version=1)
     fault.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     fault.outages.add(start_time=fault.create_time, end_time=fault.create_time)
@@ -91,7 +95,7 @@ def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
 
 
 def faults(kept: Archive, key: str, in_reverse: bool = False) -> tuple[list[str], str]:
-    wanted = FaultFilter(region="sichuan", states=[FaultState.FAULT_STATE_PENDING], in_reverse=in_reverse)
+    wanted = FaultFilter(region="sichuan", states=[FaultState.FAULT_STATE_CLOSED], in_reverse=in_reverse)
     page = list_faults(kept.tx, wanted, dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
@@ -110,13 +114,13 @@ def support(kept: Archive, key: str) -> tuple[list[str], str]:
 
 
 def add_joint(kept: Archive, number: int, is_wanted: bool) -> None:
-    order = JointOrder(id=f"sichuan/J{number:04}", state=saga.SURVEYING if is_wanted else saga.FAILED, version=1)
+    order = JointOrder(id=f"sichuan/J{number:04}", state=saga.FAILED if is_wanted else saga.SURVEYING, version=1)
     order.create_time.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
     insert_joint_order(kept.tx, JointOrderRow(order, ""), number, NOW)
 
 
 def joint(kept: Archive, key: str) -> tuple[list[str], str]:
-    page = list_joint_orders(kept.tx, JointOrderFilter(states=[saga.SURVEYING]), dated_place(key), PAGE)
+    page = list_joint_orders(kept.tx, JointOrderFilter(states=[saga.FAILED]), dated_place(key), PAGE)
     return [each.id for each in page.items], page.following
 
 
@@ -156,6 +160,20 @@ IN_REVERSE: Mapping[str, Callable[[Archive, str, bool], tuple[list[str], str]]] 
     "faults": faults,
     "alarms": alarms,
 }
+
+FEW = [
+    ("orders", "orders", "awaiting = 1", OrderFilter(awaiting=Party.PARTY_CUSTOMER)),
+    ("orders", "orders", "awaiting = 1, business = 'X'", OrderFilter(awaiting=Party.PARTY_CUSTOMER, business="X")),
+    ("orders", "orders", "state = 4", OrderFilter(states=[order_rules.HELD])),
+    ("orders", "orders", "state = 3", OrderFilter(states=[order_rules.PENDING, order_rules.IN_PROGRESS])),
+    ("orders", "orders", "state = 8", OrderFilter(states=[order_rules.FAILED, order_rules.PENDING])),
+    ("faults", "faults", "state = 3, due_time = 1", FaultFilter("sichuan", due_before=NOW)),
+    ("faults", "faults", "state = 6", FaultFilter("sichuan", states=[fault_rules.RESOLVED, fault_rules.HELD])),
+    ("faults", "faults", "state = 7", FaultFilter("sichuan", states=[fault_rules.CANCELLED])),
+    ("complaints", "complaints", "state = 4", ComplaintFilter("sichuan", states=[complaint_rules.HELD])),
+    ("joint orders", "joint_orders", "state = 1", JointOrderFilter(states=[saga.SURVEYING])),
+]
+"""Lists, tables, columns of two rows that a filter selects, and the filter: all others are in the state of most."""
 
 
 def work_of(kept: Archive, read: Callable[[], object]) -> int:
@@ -218,6 +236,26 @@ def test_a_list_in_reverse_has_every_row_that_is_wanted_once_and_looks_at_as_few
     assert [int(each[-4:]) for each in found] == sorted(wanted)
 
 
+def listed_by(name: str, kept: Archive, wanted: object) -> Page[object]:
+    """The first page of a list by a filter of it."""
+    lists = {
+        "orders": list_orders,
+        "faults": list_faults,
+        "complaints": list_complaints,
+        "joint orders": list_joint_orders,
+    }
+    return cast("Callable[..., Page[object]]", lists[name])(kept.tx, wanted, None, PAGE)
+
+
+@pytest.mark.parametrize(("name", "table", "stored", "wanted"), FEW)
+def test_few_of_very_many_are_on_one_page(kept: Archive, name: str, table: str, stored: str, wanted: object) -> None:
+    for number in range(3 * BUDGET):
+        LISTS[name].add(kept, number, True)
+    kept.tx.execute(f"UPDATE {table} SET {stored} WHERE create_time = (SELECT MIN(create_time) FROM {table})")
+    page = listed_by(name, kept, wanted)
+    assert (len(page.items), page.following) == (2, ""), "the oldest ones, and nothing is left to look at"
+
+
 @pytest.mark.parametrize("name", ["orders", "complaints"])
 def test_the_nearest_work_of_staff_is_found_at_once_among_very_much(kept: Archive, name: str) -> None:
     def read() -> object:
@@ -262,7 +300,7 @@ def test_orders_of_a_business_that_nobody_has_are_none_at_once(kept: Archive) ->
 def test_a_page_by_the_number_of_its_first_place_is_full_and_counts_the_whole_list(kept: Archive) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "FAR", 3 * BUDGET)
-        wanted = OrderFilter(states=[OrderState.ORDER_STATE_REJECTED])
+        wanted = OrderFilter(states=[OrderState.ORDER_STATE_COMPLETED])
         for number in range(3 * BUDGET - 1):
             add_order(kept, number, is_wanted=number % 10 == 0)
 

@@ -234,8 +234,8 @@ def list_joint_orders(
     listed = ORDER_RECORDS.listed(shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only("operator = :operator AND joint_number > 0", operator=wanted.operator)
-    listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
+    listed.in_states(wanted.states, OPEN.condition, saga.FINAL)
     if wanted.concerning:
         listed.only("regions LIKE :concerning", concerning=f"% {wanted.concerning} %")
     return ORDER_RECORDS.page(tx, listed, before, limit)

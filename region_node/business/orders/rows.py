@@ -279,15 +279,15 @@ def _listed(tx: Transaction, wanted: OrderFilter) -> Selection:
         )
     if wanted.concerning:
         listed.only("(home_region = :concerning OR origin_region = :concerning)", concerning=wanted.concerning)
-    listed.in_states(wanted.states)
-    if list(wanted.states) == [_HELD]:  # few of very many
-        listed.by(f"state = {_HELD}")
-    if wanted.number:
+    if wanted.number:  # first what selects the fewest
         listed.by("number = :number", number=number_index(tx, wanted.number))
+    if wanted.awaiting:
+        listed.by("awaiting = :awaiting AND awaiting <> 0", awaiting=wanted.awaiting)
+    if list(wanted.states) == [_HELD]:
+        listed.by(f"state = {_HELD}")  # few of the others
+    listed.in_states(wanted.states, f"state <> {COMPLETED}", frozenset({COMPLETED}))
     if wanted.business:
         listed.by("business = :business", business=wanted.business)
-    if wanted.awaiting:
-        listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
     return listed
 
 

@@ -53,7 +53,7 @@ def _move(tx: Transaction, ticket_id: str) -> None:
     # For a case that another region leads, or an unreadable one, this region sends nothing.
     tx.execute(
         "DELETE FROM work_items_told WHERE notes < 0"
-        " AND ticket_id IN (SELECT ticket_id FROM complaints WHERE case_id = :case)",
+        " AND ticket_id IN (SELECT ticket_id FROM complaints WHERE case_id = :case AND case_id <> '')",
         case=ticket_id,
     )
 

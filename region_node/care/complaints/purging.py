@@ -112,7 +112,8 @@ def _is_needed(tx: Transaction, ticket_id: str) -> bool:
     kept = tx.first(
         int,
         "SELECT 1 FROM outbox WHERE subject = :ticket_id UNION ALL SELECT 1 FROM inbox WHERE subject = :ticket_id"
-        " UNION ALL SELECT 1 FROM complaints WHERE :ticket_id IN (ticket_id, case_id) LIMIT 1",
+        " UNION ALL SELECT 1 FROM complaints WHERE ticket_id = :ticket_id"
+        " UNION ALL SELECT 1 FROM complaints WHERE case_id = :ticket_id AND case_id <> '' LIMIT 1",
         ticket_id=ticket_id,
     )
     return kept is not None

@@ -151,7 +151,8 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
     """A complaint, with all of its case if it is a case led here, or an item of one."""
     return tx.all(
         AboutNumber,
-        f"SELECT {_ABOUT} FROM complaints WHERE :ticket_id IN (ticket_id, case_id) ORDER BY ticket_id",  # noqa: S608 - no values
+        f"SELECT {_ABOUT} FROM complaints"  # noqa: S608 - no values
+        " WHERE ticket_id = :ticket_id OR (case_id = :ticket_id AND case_id <> '') ORDER BY ticket_id",
         ticket_id=ticket_id,
     )
 
@@ -257,9 +258,9 @@ def list_complaints(
             region=wanted.region,
             operator=wanted.operator,
         )
-    listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
     CONTACTS.select(tx, listed, wanted.contact_number)
+    listed.in_states(wanted.states, OPEN.condition, rules.FINAL)
     if wanted.category:
         listed.by("category = :category", category=wanted.category)
     if wanted.unclassified:

@@ -190,7 +190,9 @@ def remove_file(tx: Transaction, document_id: str) -> None:
 def remove_files_of(tx: Transaction, ticket_id: str) -> None:
     """Removes all that was attached to a complaint here."""
     for document_id in tx.all(
-        str, "SELECT document_id FROM document_files WHERE ticket_id = :ticket_id", ticket_id=ticket_id
+        str,
+        "SELECT document_id FROM document_files WHERE ticket_id = :ticket_id AND ticket_id <> ''",
+        ticket_id=ticket_id,
     ):
         remove_file(tx, document_id)
 

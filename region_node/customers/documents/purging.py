@@ -91,6 +91,5 @@ class Uploads:
         """See Purger."""
         return tx.first(
             int,
-            "SELECT create_time FROM document_files WHERE state = :receiving ORDER BY create_time LIMIT 1",
-            receiving=RECEIVING,
+            f"SELECT create_time FROM document_files WHERE state = {RECEIVING} ORDER BY create_time LIMIT 1",  # noqa: S608
         )

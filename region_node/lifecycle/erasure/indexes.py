@@ -60,7 +60,10 @@ def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: dateti
     """Removes another region's report of an erased customer, unless a record about the number still needs it."""
     region, _, index = timer.subject.partition(" ")
     tables = [kind.retention.table for kind in registry.kinds if kind.retention.table is not None]
-    queries = (f"SELECT 1 FROM {each.name} WHERE {each.index} = :index LIMIT 1" for each in tables)  # noqa: S608
+    queries = (
+        f"SELECT 1 FROM {each.name} WHERE {each.index} = :index AND {each.index} <> '' LIMIT 1"  # noqa: S608 - names of kinds
+        for each in tables
+    )
     if any(tx.first(int, query, index=index) is not None for query in queries):
         _set_status_timer(tx, timer.subject, now + _LOOK_AGAIN)
     elif forget_erased(tx, index, region):

@@ -23,7 +23,7 @@ _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 # A line that a receipt has closed has no number any more, and is no trace of a restored database.
 _MARKED = (
     "SELECT DISTINCT customer_id FROM products WHERE status <> :terminated AND number NOT LIKE 'moved/%'"
-    " AND customer_id IN (SELECT customer_id FROM customers WHERE status = :moved)"
+    " AND customer_id IN (SELECT customer_id FROM customers WHERE status = :moved AND status <> 1)"
 )
 _log = logging.getLogger(__name__)
 

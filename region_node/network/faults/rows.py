@@ -177,10 +177,12 @@ def list_faults(
             region=wanted.region,
             operator=wanted.operator,
         )
-    listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
     CONTACTS.select(tx, listed, wanted.contact_number)
+    if wanted.due_before is not None:
+        listed.by(OPEN.condition)
     listed.due_before(wanted.due_before)
+    listed.in_states(wanted.states, f"state <> {rules.CLOSED}", frozenset({rules.CLOSED}))
     return FAULT_RECORDS.page(tx, listed, before, limit, position)
 
 
