@@ -1,5 +1,5 @@
 -- Lists of few among very many: orders by the party for which they wait, orders and faults not in the state of most, and faults that are due.
--- SQLite fills a table at each write for a list of states in a condition; a comparison costs nothing.
+-- SQLite fills a table at each write for a list of states in a condition, and none for a comparison.
 CREATE INDEX orders_awaited ON orders (awaiting, create_time, order_id) WHERE awaiting <> 0;
 CREATE INDEX orders_uncompleted ON orders (create_time, order_id) WHERE state <> 7;
 CREATE INDEX faults_unclosed ON faults (create_time, fault_id) WHERE state <> 8;

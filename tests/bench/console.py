@@ -206,7 +206,9 @@ async def pages_of_region(site: Site) -> Sequence[str]:
         "/work?kind=complaints&within=24",
         "/orders",
         "/orders?awaiting=homeStaff",
+        "/orders?awaiting=customer",
         "/orders?state=completed",
+        "/orders?state=held",
         f"/orders?number={number}",
         f"/orders/{order.id}",
         "/complaints",
@@ -214,6 +216,7 @@ async def pages_of_region(site: Site) -> Sequence[str]:
         f"/complaints/{complaint.ticket_id}",
         f"/customers?number={number}",
         "/faults",
+        "/faults?only=overdue",
         "/network",
         "/imports",
     )
