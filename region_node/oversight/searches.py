@@ -30,11 +30,11 @@ _DAY = 24  # hours
 class _Searched(NamedTuple):
     """The index of a number, and the hour of its last search."""
 
-    number: str
+    number_index: str
     hour: int
 
 
-_SEARCHES = Table("order_searches", _Searched, key=("number",))
+_SEARCHES = Table("order_searches", _Searched, key=("number_index",))
 
 
 def count_search(tx: Transaction, context: RegionContext, number: str, now: datetime) -> None:
@@ -45,7 +45,7 @@ def count_search(tx: Transaction, context: RegionContext, number: str, now: date
     """
     _forget_old(tx, now)
     index, hour = number_index(tx, number), hour_of(now)
-    known = dict(tx.all(_Searched, "SELECT number, hour FROM order_searches"))
+    known = dict(tx.all(_Searched, "SELECT number_index, hour FROM order_searches"))
     if known.get(index, hour - 1) >= hour:
         return
     of_hour = sum(each >= hour for each in known.values())

@@ -96,7 +96,7 @@ def test_numbers_that_were_searched_are_forgotten_after_a_day_and_with_their_cus
         count_search(kept.tx, kept.context, number, NOW)
     forget_in(kept, NOW + timedelta(hours=23))
     ORDER_SEARCHES.erasure.forget["number"](kept.tx, number_index(kept.tx, OTHER))
-    assert kept.tx.all(str, "SELECT number FROM order_searches") == [number_index(kept.tx, LINE.number)]
+    assert kept.tx.all(str, "SELECT number_index FROM order_searches") == [number_index(kept.tx, LINE.number)]
     forget_in(kept, NOW + timedelta(hours=24))
     assert kept.count("order_searches") == 0
 
