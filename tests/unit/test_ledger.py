@@ -101,8 +101,8 @@ def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
                 history.append((now, amount if credit == "account-1" else -amount))
         entries = [entry.amount for entry in ledger.entries_between(tx, "account-1", start, end)]
         opening, closing = (ledger.balance_before(tx, "account-1", at) for at in (start, end))
-    within = [(time, -amount) for time, amount in history if start <= time < end]
-    assert entries == [-amount for _, amount in sorted(within)]
+    within = [(time, amount) for time, amount in history if start <= time < end]
+    assert entries == [amount for _, amount in sorted(within, key=lambda each: (each[0], each[1] < 0))]
     assert opening == sum(amount for time, amount in history if time < start)
     assert closing == opening + sum(entries)
 

@@ -144,7 +144,7 @@ def entries_between(tx: Transaction, account: str, start: datetime, end: datetim
     return tx.all(
         _entry,
         "SELECT posting_id, kind, amount, time FROM ledger_entries"
-        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, amount DESC, posting_id",
+        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, amount < 0, posting_id",
         account=account,
         start=to_microseconds(start),
         end=to_microseconds(end),
