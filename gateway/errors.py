@@ -86,8 +86,11 @@ class Problem(Exception):
     """Something of others cannot be used; the text of a refusal has the problem in both languages."""
 
     def __init__(self, problem: str, problem_zh_cn: str) -> None:
-        super().__init__(problem)
+        super().__init__(problem, problem_zh_cn)
         self.told = LocalizedText(zh_cn=problem_zh_cn, en=problem)
+
+    def __str__(self) -> str:
+        return self.told.en
 
 
 class Unfit(Problem, ValueError):

@@ -31,7 +31,7 @@ from region_node.customers.rows import (
 from region_node.customers.subscriptions import Subscription
 from region_node.requests.checks import TEXT_LIMIT, require_length
 
-NAME_LIMIT = 100  # characters of an id, and of what staff correct
+NAME_LIMIT = 100  # characters of an id or a binding
 _LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
 _InstantField = Literal["start_time", "contract_end_time", "sim_replace_time", "suspension_end_time"]
 

@@ -45,6 +45,7 @@ from region_node.network.agreements.of_measurements import (
     keeps,
 )
 from region_node.network.agreements.outages import CORRECTION_TIMER, keep_outage, note_outage, note_waiver
+from region_node.network.agreements.purging import Agreements
 from region_node.network.agreements.rows import find_agreement, find_statement
 from region_node.network.agreements.spans import Span
 from region_node.network.agreements.statements import (
@@ -85,8 +86,8 @@ class Desk:
         self._connection = connection
         self._ids = count(1)
 
-    def agree(self, now: datetime) -> Agreement:
-        """A customer with a line and an agreement from now on."""
+    def agree(self, now: datetime, start: datetime | None = None) -> Agreement:
+        """A customer with a line and an agreement from now on, or from a later start."""
         each = next(self._ids)
         line = replace(LINE, product_id=f"p{each}", customer_id=f"c{each}", account_id=f"a{each}")
         line = replace(line, number=f"+8619851{each:06d}", start_time=now - 400 * DAY)
@@ -97,6 +98,7 @@ class Desk:
             service=SERVICE,
             template="leased-line",
             monthly_charge=Money(minor_units=CHARGE, currency="CNY"),
+            start_time=to_timestamp(start or now),
         )
         return operations.create(self.tx, self.context, "chen", asked, now)
 
@@ -348,13 +350,19 @@ def test_of_an_erased_customer_nothing_is_stated() -> None:
         assert find_agreement(node.tx, agreement.id) is None
 
 
+def works(start: datetime, announced: datetime) -> ServiceOutage:
+    """A planned outage of an hour."""
+    planned = outage(start, HOUR, "works")
+    planned.cause = OutageCause.OUTAGE_CAUSE_PLANNED
+    planned.announce_time.CopyFrom(to_timestamp(announced))
+    return planned
+
+
 def test_customers_are_told_of_a_planned_outage_once_however_many_pages_there_are() -> None:
     with desk() as node:
         for _ in range(PAGE + 3):
             node.agree(JUNE)
-        planned = outage(JUNE + 5 * DAY, HOUR, "works")
-        planned.cause = OutageCause.OUTAGE_CAUSE_PLANNED
-        planned.announce_time.CopyFrom(to_timestamp(JUNE))
+        planned = works(JUNE + 5 * DAY, JUNE)
         for _ in range(2):
             keep_outage(node.tx, node.context, planned, JUNE)
             node.run(JUNE + HOUR, broken_before=(1, 2))
@@ -363,6 +371,31 @@ def test_customers_are_told_of_a_planned_outage_once_however_many_pages_there_ar
         keep_outage(node.tx, node.context, planned, JUNE + 6 * DAY)
         node.run(JUNE + 6 * DAY)
         assert node.count("notices") == PAGE + 3, "of what has begun already nobody is told"
+
+
+def test_an_agreement_that_a_former_version_took_over_with_its_end_is_purged_and_has_no_notices() -> None:
+    with desk() as node:
+        operations.end(node.tx, node.context, EndAgreementRequest(agreement_id=node.agree(JUNE).id), JUNE + DAY)
+        node.agree(JUNE)
+        node.tx.execute("UPDATE agreements SET end_time = NULL")
+        node.run(JULY)
+        keep_outage(node.tx, node.context, works(JULY + 5 * DAY, JULY), JULY + HOUR)
+        node.run(JULY + 2 * HOUR)
+        assert node.count("notices") == 1
+        node.tx.execute("DELETE FROM agreement_statements")
+        node.tx.execute("DELETE FROM service_outages")
+        assert Agreements().oldest(node.tx) == to_microseconds(JUNE + DAY)
+
+
+def test_an_agreement_that_ended_before_it_began_gives_way_to_another_and_brings_no_notices() -> None:
+    with desk() as node:
+        agreement = node.agree(JUNE, start=JULY)
+        operations.end(node.tx, node.context, EndAgreementRequest(agreement_id=agreement.id), JUNE)
+        keep_outage(node.tx, node.context, works(JULY - HOUR / 2, JUNE), JUNE)
+        node.run(JUNE + HOUR)
+        assert node.count("notices") == 0
+        again = CreateAgreementRequest(number=agreement.number, service=SERVICE, template="leased-line")
+        assert operations.create(node.tx, node.context, "chen", again, JUNE + HOUR).id != agreement.id
 
 
 _told = st.lists(

@@ -1,5 +1,6 @@
 """Refusals and their one mapping to gRPC."""
 
+import pickle
 import string
 
 import grpc
@@ -104,6 +105,11 @@ def test_a_problem_with_a_certificate_is_told_in_the_language_of_the_reader() ->
             "The certificate is not what was requested: it is for another key.",
             "证书与申请不符：属于其他密钥。",
         )
+
+
+def test_a_problem_comes_whole_out_of_another_process() -> None:
+    problem = pickle.loads(pickle.dumps(Unfit("there are several", "包含多份")))
+    assert (str(problem), problem.told.zh_cn) == ("there are several", "包含多份")
 
 
 def test_a_problem_of_a_library_is_told_in_its_own_words() -> None:

@@ -142,7 +142,7 @@ def _customers_after(tx: Transaction, service: str, span: Span, after: str, limi
         AffectedCustomer,
         "SELECT lines.customer_id, MIN(lines.product_id) FROM"
         " (SELECT customer_id, product_id FROM agreements WHERE service = :service AND start_time < :end"
-        " AND (end_time IS NULL OR end_time > :start)"
+        " AND (end_time IS NULL OR (end_time > :start AND end_time > start_time))"
         " UNION SELECT products.customer_id, products.product_id FROM line_services"
         " JOIN products ON products.product_id = line_services.product_id"
         " WHERE line_services.service = :service AND products.status = :active) AS lines"

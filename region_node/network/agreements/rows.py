@@ -1,6 +1,6 @@
 """Agreements and statements as stored: sealed under the customer's key. Erased customers have none."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -68,6 +68,17 @@ def end_agreement(tx: Transaction, agreement: Agreement) -> None:
     )
 
 
+def keep_ends(tx: Transaction, found: Iterable[Numbered]) -> None:
+    """Stores the ends that agreements have by their content alone: former versions took moved ones over so."""
+    agreements = [each.agreement for each in found if each.agreement is not None]
+    rows: Sequence[dict[str, Value]] = [
+        {"id": each.id, "end": to_microseconds(from_timestamp(each.end_time))}
+        for each in agreements
+        if each.HasField("end_time")
+    ]
+    tx.execute_many("UPDATE agreements SET end_time = :end WHERE agreement_id = :id AND end_time IS NULL", rows)
+
+
 def find_agreement(tx: Transaction, agreement_id: str) -> Agreement | None:
     """An agreement; None for a missing one, or after the erasure of its customer."""
     found = tx.all(_AtRest, f"SELECT {_COLUMNS} FROM agreements WHERE agreement_id = :id", id=agreement_id)  # noqa: S608
@@ -99,12 +110,14 @@ def running_of(tx: Transaction, product_id: str, moment: datetime) -> list[Agree
             moment=to_microseconds(moment),
         ),
     )
-    # Former versions stored moved agreements without their end in the column.
+    # Former versions stored moved agreements without their end in the column; `keep_ends` does not come at once.
     return [each.agreement for each in found if each.agreement is not None and not _has_ended(each.agreement, moment)]
 
 
 def _has_ended(agreement: Agreement, moment: datetime) -> bool:
-    return agreement.HasField("end_time") and from_timestamp(agreement.end_time) <= moment
+    """Whether an agreement ends by a moment, or never begins since its end came first."""
+    end = from_timestamp(agreement.end_time)
+    return agreement.HasField("end_time") and end <= max(moment, from_timestamp(agreement.start_time))
 
 
 def running_after(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Numbered]:

@@ -33,6 +33,7 @@ from region_node.network.agreements.regional import claim_credit
 from region_node.network.agreements.rows import (
     find_statement,
     insert_statement,
+    keep_ends,
     on_service_after,
     running_after,
 )
@@ -66,6 +67,7 @@ def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, no
         come_back(tx, STATEMENT_TIMER, f"{month.name} {after}", month.end + SETTLES)
         return
     page = running_after(tx, month.start, month.end, after, PAGE)
+    keep_ends(tx, page)
     for each in page:
         if each.agreement is not None:
             settle(tx, context, each.agreement, month, now)
