@@ -22,7 +22,7 @@ from gateway.api.region.v1.loan_envelopes_pb2 import LoanCommand
 from gateway.api.region.v1.loan_pb2 import Loan, LoanState
 from gateway.api.region.v1.loan_service_pb2 import WorkOnLoanRequest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
-from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.quarantine_service_pb2 import QuarantineState
 from gateway.api.region.v1.reconciliation_pb2 import RepairState
 from gateway.api.region.v1.support_request_pb2 import SupportState
@@ -34,6 +34,7 @@ from region_node.approvals import rules as approvals
 from region_node.business.joint import rules as items
 from region_node.business.joint import saga
 from region_node.business.orders import rules as orders
+from region_node.business.orders.kind import told_open
 from region_node.business.reconciliation import repairs
 from region_node.care.complaints import remedy
 from region_node.care.complaints import rules as complaints
@@ -65,6 +66,8 @@ ENUMS = {
 _ACT = re.compile(
     r'(?:_STATE_FORBIDS,[^"]*action=|require_(?:state|open|awaiting)\(\s*[a-z]+,\s*)"([^"]+)"'
 )  # a literal one
+_AWAITS = re.compile(r"wait_for\(|_wait\(|_ask_customer\(|Obstacle\(|, action = |^[A-Z]+: Final = ")
+_WORDS = re.compile(r'"([a-z][a-z -]*)"')
 
 
 def fields_of(message: type[Message], oneof: str) -> Sequence[str]:
@@ -78,6 +81,32 @@ def test_refusals_have_the_words_for_states_that_commands_and_pages_have(prefix:
     for name in ENUMS[prefix].keys()[1:]:
         words = english(name, prefix)
         assert chinese_word(words) == catalogue.gettext(words)
+
+
+def actions_in_the_sources() -> Set[str]:
+    """The actions that an order may wait for, as the code gives them to `wait_for`."""
+    found = set[str]()
+    for path in Path(orders.__file__).parent.glob("*.py"):
+        found.update(
+            each
+            for line in path.read_text("utf-8").splitlines()
+            if _AWAITS.search(line)
+            for each in _WORDS.findall(line)
+        )
+    return found
+
+
+def test_what_an_open_order_waits_for_is_told_in_the_words_of_commands_and_pages() -> None:
+    catalogue = gettext.translation("messages", str(Path(region_node.__file__).parent / "texts"), languages=["zh"])
+    actions = actions_in_the_sources()
+    assert {"decide", "review", "fulfil", "accept", "next-cycle", "agreed-time", "provision", "join"} <= actions
+    for action in sorted(actions):
+        order = Order(id="o1", state=OrderState.ORDER_STATE_IN_PROGRESS, home_region="sichuan")
+        order.awaiting.party, order.awaiting.action = Party.PARTY_HOME_STAFF, action
+        told = told_open(order)
+        assert told.en == f"o1 (inProgress, {action}, sichuan)"
+        assert told.zh_cn == f"o1（办理中、{catalogue.gettext(action)}、sichuan）"
+        assert not re.search("[A-Za-z]", catalogue.gettext(action)), action
 
 
 @pytest.mark.parametrize("state", OrderState.values()[1:])

@@ -85,7 +85,7 @@ def is_final(order: JointOrder) -> bool:
 def told_open(order: JointOrder) -> LocalizedText:
     """An open order with its state, and the regions to ask: those that have it now, else the leading one."""
     regions = dict.fromkeys(each.region for each in order.awaiting) or {order.leader_region: None}
-    return told_order(order.id, [state_name(order.state)], regions)
+    return told_order(order.id, state_name(order.state), regions)
 
 
 def begin_survey(order: JointOrder, joint: JointBusiness, now: datetime) -> None:

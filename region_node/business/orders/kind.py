@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
+from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
@@ -18,8 +20,10 @@ from region_node.business.orders.purging import OrderEvents, Orders
 from region_node.business.orders.rows import ORDER_RECORDS, find_order, note_awaited
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index, order_subject
+from region_node.node.texts import localized
 from region_node.records.kinds import Customer, ErasurePort, HoldPort, Kept, RecordKind, RetentionPort, Table, ToErase
 
+_AT_HOME = (Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION)
 _SUBJECTS = ("envelope", "order")  # the kinds of an order's subject; the second one is of earlier versions
 
 
@@ -31,7 +35,14 @@ def _require_erasable(tx: Transaction, context: RegionContext, customer: Custome
     still_open = [each.order_id for each in _about(tx, customer) if each.is_open]
     if still_open:
         rows = (find_order(tx, each) for each in still_open[: rules.MOST_NAMED])
-        raise rules.has_orders(len(still_open), [rules.told_open(row.order) for row in rows if row is not None])
+        raise rules.has_orders(len(still_open), [told_open(row.order) for row in rows if row is not None])
+
+
+def told_open(order: Order) -> LocalizedText:
+    """An open order with its state, the action that it waits for, and the region to ask."""
+    region = order.home_region if order.awaiting.party in _AT_HOME else order.origin_region
+    awaited = [localized(order.awaiting.action)] if order.awaiting.action else []
+    return rules.told_order(order.id, rules.state_name(order.state), [*awaited, region])
 
 
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:

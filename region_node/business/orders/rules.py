@@ -90,7 +90,6 @@ EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury 
 NOTE_LIMIT = 1000  # characters of a note
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
 MOST_NAMED = 5  # open orders of a customer that a refusal names
-_AT_HOME = (Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION)
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 _YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
 
@@ -260,15 +259,9 @@ def has_orders(count: int, named: Sequence[LocalizedText]) -> Refused:
     return Refused(Reason.REASON_CUSTOMER_HAS_ORDERS, orders=str(count), **listed(order=named[:MOST_NAMED]))
 
 
-def told_open(order: Order) -> LocalizedText:
-    """An open order with its state, the action that it waits for, and the region to ask."""
-    region = order.home_region if order.awaiting.party in _AT_HOME else order.origin_region
-    return told_order(order.id, filter(None, (state_name(order.state), order.awaiting.action)), [region])
-
-
-def told_order(order_id: str, words: Iterable[str], regions: Iterable[str]) -> LocalizedText:
+def told_order(order_id: str, state: str, items: Iterable[str | LocalizedText]) -> LocalizedText:
     """An order with its state, the action that it waits for where there is one, and the regions to ask."""
-    told = joined([*(LocalizedText(zh_cn=chinese_word(each), en=each) for each in words), *regions])
+    told = joined([LocalizedText(zh_cn=chinese_word(state), en=state), *items])
     return LocalizedText(zh_cn=f"{order_id}（{told.zh_cn}）", en=f"{order_id} ({told.en})")
 
 

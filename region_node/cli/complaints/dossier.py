@@ -17,10 +17,10 @@ from gateway.values.plain_text import visible
 from gateway.wording.languages import LANGUAGES, in_each_language, translated
 from region_node.cli.complaints.dossier_view import document, open_points, verdict_of
 from region_node.cli.connection import Target, connection_options
+from region_node.node.texts import TEXTS
 
 _CALL_SECONDS = 30.0
 _WAIT = timedelta(seconds=10)  # for the owner region
-_TEXTS = Path(__file__).parents[2] / "texts"
 _STATEMENTS = {"yes": api.Statement.STATEMENT_YES, "no": api.Statement.STATEMENT_NO}
 _yes_or_no = click.Choice(tuple(_STATEMENTS))
 
@@ -99,7 +99,7 @@ def _statement(told: str | None) -> api.Statement.ValueType:
 def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
     """Writes both files, for their owner's eyes alone; returns where they are."""
     stem = out / found.ticket_id.replace("/", "-") if out.is_dir() else out
-    said = in_each_language(_TEXTS, lambda: document(found))
+    said = in_each_language(TEXTS, lambda: document(found))
     content = json_format.MessageToJson(found, preserving_proto_field_name=True, ensure_ascii=False)
     texts = {
         ".json": content + "\n",
