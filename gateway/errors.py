@@ -97,9 +97,14 @@ class Unfit(Problem, ValueError):
     """A value of others is not what it has to be, with the problem in both languages."""
 
 
+def problem_text(error: Exception) -> LocalizedText:
+    """The text of an error in both languages; its own text twice where it has no other language."""
+    return error.told if isinstance(error, Problem) else LocalizedText(zh_cn=str(error), en=str(error))
+
+
 def problem_of(error: Exception) -> dict[str, str]:
     """The parameter `problem` of a refusal, from an error; in English alone where the error has no other language."""
-    return in_both(problem=error.told) if isinstance(error, Problem) else {"problem": str(error)}
+    return in_both(problem=problem_text(error))
 
 
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:

@@ -111,7 +111,7 @@ def invite(asking: Asking, region: str, hours: int, propose: tuple[Path, Path] |
         invitation = Invitation.new(region, authority.read_bytes())
         _ = invitation.identity
     except (OSError, ValueError) as error:
-        raise NotDone([f"{authority}: {error}"]) from error
+        raise NotDone([f"{authority}: {refusal(error)}"]) from error
     request = contract.InviteRegionRequest(region=region, token_hash=token_hash(invitation.secret), hours=hours)
     response = asking.ask(lambda channel: EnrolmentServiceStub(channel).InviteRegion, request)
     end = told_time(from_timestamp(response.enrolment.end_time))
@@ -212,7 +212,7 @@ def approve(
         for each in made:
             issuer.keep(each)
     except (OSError, ValueError) as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
     tls, signing = (each.public_bytes(Encoding.PEM) for each in made)
     approval = contract.ApproveEnrolmentRequest(enrolment_id=found.id, tls_certificate=tls, signing_certificate=signing)
     response = asking.ask(lambda channel: EnrolmentServiceStub(channel).ApproveEnrolment, approval)
@@ -362,7 +362,7 @@ def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identit
                 for each in found
             )
     except (OSError, ValueError) as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
     if is_certified:
         told = translated(
             "the region {region} has certificates in force already: these keys are of a further process, or somebody"
@@ -379,7 +379,7 @@ def _is_approved(asking: Asking, found: Enrolment, fingerprint: str) -> bool:
     try:
         return _digits(_keys(found, asking.link.federation).fingerprint) == _digits(fingerprint)
     except ValueError as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
 
 
 def _tell_approved(asking: Asking, found: Enrolment) -> None:
@@ -388,7 +388,7 @@ def _tell_approved(asking: Asking, found: Enrolment) -> None:
         with readable():
             tls = x509.load_pem_x509_certificate(found.tls_certificate)
     except ValueError as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
     state = state_word(tls.not_valid_after_utc, datetime.now(UTC), is_revoked=revocations_in_force(asking).names(tls))
     asking.say(
         contract.ApproveEnrolmentResponse(enrolment=found),
@@ -442,10 +442,8 @@ def _waiting_keys(asking: Asking, found: Enrolment) -> RequestedKeys:
         if own and own[0].endswith(f"/{found.invited_by}"):
             raise Refused(Reason.REASON_ENROLMENT_NEEDS_ANOTHER_ADMINISTRATOR, actor=found.invited_by)
         return _keys(found, asking.link.federation)
-    except Refused as refused:
-        raise NotDone([refusal(refused)]) from None
-    except (CredentialsUnusable, ValueError) as error:
-        raise NotDone([str(error)]) from error
+    except (CredentialsUnusable, Refused, ValueError) as error:
+        raise NotDone([refusal(error)]) from error
 
 
 def _table(federation: str) -> Table[Enrolment]:
@@ -455,7 +453,7 @@ def _table(federation: str) -> Table[Enrolment]:
         try:
             return _keys(each, federation).fingerprint
         except ValueError as error:
-            return str(error)
+            return refusal(error)
 
     return Table(
         TableColumn("id", lambda each: each.id),

@@ -14,7 +14,7 @@ from gateway.api.coordinator.v1.revocation_service_pb2 import ListRevocationList
 from gateway.api.coordinator.v1.revocation_service_pb2_grpc import RevocationServiceStub
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.cli.exits import NotDone
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit
 from gateway.security.enrolling import RequestedRenewal
 from gateway.security.issuers import RENEWING
 from gateway.security.issuing import IssuerDirectory
@@ -65,9 +65,10 @@ class Issuing:
             except (OSError, ValueError, Refused, NotDone) as error:
                 # One member that misbehaves must not keep the others from their certificates.
                 self._refused[renewal.id] = renewal.statement
-                problem = refusal(error) if isinstance(error, Refused) else str(error)
-                told = translated("{renewal} gets no certificate: {problem}", renewal=renewal.id, problem=problem)
-                click.echo(told, err=True)
+                problem = translated(
+                    "{renewal} gets no certificate: {problem}", renewal=renewal.id, problem=refusal(error)
+                )
+                click.echo(problem, err=True)
                 continue
             yield renewal.id
 
@@ -82,10 +83,8 @@ class Issuing:
             if asked.issuer != self._issuer.authority.region:
                 raise NotDone([translated("{member} renews by another issuer", member=asked.identity.path)])
             return asked.id, self._certified(renewal, asked)
-        except (OSError, ValueError) as error:
-            raise NotDone([str(error)]) from error
-        except Refused as refused:
-            raise NotDone([refusal(refused)]) from refused
+        except (OSError, ValueError, Refused) as error:
+            raise NotDone([refusal(error)]) from error
 
     def _follow(self) -> None:
         """Takes over the authority, which rotates without a restart, and the revocations. Ends as `Asking.ask`."""
@@ -109,7 +108,7 @@ class Issuing:
             return
         self._keys.accept(region, certificate, now)
         if not self._keys.verify(region, RENEWAL, renewal.statement, renewal.signature):
-            raise ValueError("its region has not signed it")
+            raise Unfit("its region has not signed it", "未经其地区签名")
 
 
 def revocations_in_force(asking: Asking) -> Revocations:

@@ -65,7 +65,7 @@ class OwnCertificate:
                 self.asking.ask, lambda channel: RenewalServiceStub(channel).RenewCertificate, request
             )
         except click.ClickException as error:
-            raise NotRenewed(error.message) from error
+            raise NotRenewed(error.message, error.message) from error
 
 
 def administrator(credentials: Credentials, federation: str) -> Identity:

@@ -151,7 +151,7 @@ class EmbeddedRegistry:
             snapshot, newest, now = self._snapshot, self._newest, self._clock.now()
             # Half a million prefixes take seconds: beside the event loop, and before the transaction.
             chain = await asyncio.to_thread(next_chain, snapshot.chain, signed, now)
-            if chain is not None and chain is snapshot.chain and not snapshot.unverified:
+            if chain is not None and chain is snapshot.chain and snapshot.unverified is None:
                 return snapshot.revision
             changes = await asyncio.to_thread(difference, snapshot.configuration or Configuration(), own)
             apply = partial(
@@ -315,7 +315,7 @@ class EmbeddedRegistry:
             configuration=revision.configuration,
             content=revision.content,
             chain=revision.chain,
-            unverified="",
+            unverified=None,
         )
         _log.info("revision %d of the configuration is in force", revision.revision)
         self._tell()

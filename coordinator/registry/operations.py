@@ -15,6 +15,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Capabilities, SealingKey
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.auditing import audit
 from gateway.auditing.audit import Head
 from gateway.auditing.audit_heads import Continuation, KeptHead, continuation, is_newly_signed
@@ -124,16 +125,17 @@ def _verified(tx: Transaction, anchor: Chain, known: Mapping[str, RegionFacts]) 
     chain, wrong = anchor.followed_until(statements)
     revision = chain.place.revision
     content = tx.first(bytes, "SELECT content FROM configurations WHERE revision = :revision", revision=revision)
-    unverified = ""
+    unverified = None
     if (last := newest(tx)) > revision:
-        unverified = f"revision {last}: {wrong or 'it is not signed'}"
-        _log.error("what the database holds is not in force: %s", unverified)
+        told = (wrong or RevisionRefused("it is not signed", "未签名")).told
+        unverified = LocalizedText(zh_cn=f"修订{last}：{told.zh_cn}", en=f"revision {last}: {told.en}")
+        _log.error("what the database holds is not in force: %s", unverified.en)
     try:
         configuration = chain.require(content or b"")
     except RevisionRefused as refused:
         if last:
             _log.error("no configuration is in force: %s", refused)
-        return Snapshot(0, None, known, chain=chain, unverified=str(refused) if last else "")
+        return Snapshot(0, None, known, chain=chain, unverified=refused.told if last else None)
     return Snapshot(revision, configuration, known, content=content or b"", chain=chain, unverified=unverified)
 
 

@@ -25,6 +25,7 @@ from gateway.api.coordinator.v1.risk_service_pb2 import Risk
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark, ProcessVersion, RevocationList
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.auditing.audit import AuditRow, Head
 from gateway.auditing.audit_heads import KeptHead
 from gateway.federation.revisions import Chain
@@ -70,8 +71,8 @@ class Snapshot:
     """The configuration as transported, which is what administrators sign; empty without one."""
     chain: Chain | None = None
     """The signed revisions up to the one in force; None for a registry without an anchor."""
-    unverified: str = ""
-    """Why the configuration of the store is not the one in force, for people; empty where it is."""
+    unverified: LocalizedText | None = None
+    """Why the configuration of the store is not the one in force; None where it is. It must not be changed."""
     revocation_lists: Mapping[str, RevocationList] = field(default_factory=dict)
     """The revocation lists, by the id of their issuer. The messages must not be changed."""
     suspensions: Mapping[str, ProvenSuspension] = field(default_factory=dict)

@@ -12,7 +12,7 @@ def observe_configuration(meter: Meter, registry: Registry, clock: Clock) -> Non
     """Gauges the validity, and 1 while the store holds a configuration that does not verify, otherwise 0."""
 
     def unverified() -> list[tuple[float, dict[str, str]]]:
-        return [(float(bool(registry.snapshot().unverified)), {})]
+        return [(float(registry.snapshot().unverified is not None), {})]
 
     observe_validity(meter, lambda: registry.snapshot().chain, clock)
     observe(meter, "crossregion.configuration.unverified", "1", unverified)

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.errors import Unfit
 from gateway.process.files import create_file, replace_file
 from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity, federation_of, server_name, trust_domain
@@ -322,7 +323,9 @@ class Authority:
             names += [x509.IPAddress(address) for address in addresses]
             usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
         elif dns_names:
-            raise ValueError(f"{identity.uri} serves nothing and gets no DNS name")
+            raise Unfit(
+                f"{identity.uri} serves nothing and gets no DNS name", f"{identity.uri}不提供服务，不能有DNS名称"
+            )
         return self._sign(identity, key, valid_from, valid_until, names, usages)
 
     def issue_signing(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> Issued:
@@ -336,30 +339,45 @@ class Authority:
         """As `issue_signing`, for the key of somebody else."""
         self._check(identity, valid_from, valid_until)
         if identity.role != Role.ROLE_REGION or self.region:
-            raise ValueError(f"{identity.uri} gets no signing certificate by this issuer")
+            raise Unfit(
+                f"{identity.uri} gets no signing certificate by this issuer", f"该签发者不为{identity.uri}签发签名证书"
+            )
         return self._sign(identity, key, valid_from, valid_until, [], [DOCUMENT_SIGNING])
 
     def _check(self, identity: Identity, valid_from: datetime, valid_until: datetime) -> None:
         if identity.federation != self.federation:
-            raise ValueError(f"{identity.uri} is not of the federation {self.federation}")
+            raise Unfit(
+                f"{identity.uri} is not of the federation {self.federation}",
+                f"{identity.uri}不属于联盟{self.federation}",
+            )
         if not may_issue(self.region, identity):
             if (renewing := RENEWING.get(self.region)) is not None:
-                raise ValueError(renewing.told)
-            raise ValueError(f"the issuer of {self.region} certifies its operators and staff alone")
+                raise Unfit(renewing.told, renewing.told_zh_cn)
+            raise Unfit(
+                f"the issuer of {self.region} certifies its operators and staff alone",
+                f"{self.region}的签发者只为其业务系统和工作人员签发证书",
+            )
         self._check_times(valid_from, valid_until)
 
     def _check_times(self, valid_from: datetime, valid_until: datetime) -> None:
         if valid_from.replace(microsecond=0) < self.certificate.not_valid_before_utc:
-            raise ValueError("a certificate cannot begin before that of its authority")
+            raise Unfit(
+                "a certificate cannot begin before that of its authority", "证书的生效时间不能早于其颁发机构的证书"
+            )
         if valid_until.replace(microsecond=0) > self.certificate.not_valid_after_utc:
-            end = self.certificate.not_valid_after_utc
-            raise ValueError(f"a certificate cannot outlive that of its authority, which ends {end:%Y-%m-%d %H:%M} UTC")
+            end = f"{self.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+            raise Unfit(
+                f"a certificate cannot outlive that of its authority, which ends {end}",
+                f"证书的有效期不能超过其颁发机构的证书，后者于{end}到期",
+            )
 
     def _further(self, dns_names: Sequence[str]) -> Sequence[str]:
         for name in dns_names:
             # Wildcards, and names below the federation, could be those of another member's server.
             if "*" in name or f".{name.lower()}".rstrip(".").endswith(f".{self.federation}"):
-                raise ValueError(f"the DNS name {name} belongs to the federation's roles")
+                raise Unfit(
+                    f"the DNS name {name} belongs to the federation's roles", f"DNS名称{name}为联盟的角色所保留"
+                )
         return dns_names
 
     def _sign(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from opentelemetry.metrics import Meter
 
 from gateway.api.coordinator.v1.renewal_service_pb2 import RenewCertificateRequest, RenewCertificateResponse
-from gateway.errors import Refused, Unreachable
+from gateway.errors import Problem, Refused, Unreachable
 from gateway.process.metrics import observe
 from gateway.security.enrolling import UNREADABLE, RequestedRenewal
 from gateway.security.identity import Identity
@@ -25,6 +25,7 @@ from gateway.security.renewal_proofs import proven_request
 from gateway.security.renewing import RenewedFiles, due_at, further_names, remove_ended
 from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.time.clock import Clock
+from gateway.values.lists import joined
 
 # Seconds between two looks: rare far from the end, and often enough for a life of minutes.
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
@@ -53,8 +54,8 @@ class RenewalPorts:
     """The machine's clock, by which TLS judges certificates."""
 
 
-class NotRenewed(Exception):
-    """The certificate cannot be renewed now; the text says why."""
+class NotRenewed(Problem):
+    """The certificate cannot be renewed now."""
 
 
 def install_answer(
@@ -70,16 +71,19 @@ def install_answer(
     Raises NotRenewed, OSError, and ValueError for a certificate that does not fit the request.
     """
     if not answer.tls_certificate:
-        raise NotRenewed("no issuing program has answered yet")
+        raise NotRenewed("no issuing program has answered yet", "签发程序尚未答复")
     RequestedRenewal.parse(request.statement, federation).require_certified(answer.tls_certificate, authorities)
     if due_at(answer.tls_certificate) <= now:
         # It was issued before this process was away for long: the present one may be valid for longer.
         files.discard()
-        raise NotRenewed("the certificate for the former request is old by now")
+        raise NotRenewed("the certificate for the former request is old by now", "上一次请求的证书已陈旧")
     begin = x509.load_pem_x509_certificate(answer.tls_certificate).not_valid_before_utc
     if begin > now:
         # Servers and channels look at files that change, not at the time: they would miss its begin.
-        raise NotRenewed(f"the certificate begins at {begin}: the clock of this machine is behind")
+        raise NotRenewed(
+            f"the certificate begins at {begin}: the clock of this machine is behind",
+            f"证书于{begin}生效：本机时钟偏慢",
+        )
     files.install(answer.tls_certificate)
 
 
@@ -180,7 +184,11 @@ class CertificateRenewal:
         own = self._ports.credentials.in_use(now).certificate.read_bytes()
         further = further_names(own, self._ports.identity)
         if further:
-            raise NotRenewed(f"it proves {', '.join(further)}, too: have the authority renew it by hand")
+            names = joined(further)
+            raise NotRenewed(
+                f"it proves {names.en}, too: have the authority renew it by hand",
+                f"该证书还证明{names.zh_cn}：请由证书颁发机构人工续期",
+            )
 
     def _note(self, problem: str, now: datetime) -> None:
         """Tells what lasts, once for each problem."""

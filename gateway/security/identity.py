@@ -10,7 +10,8 @@ from functools import cached_property, lru_cache
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit
+from gateway.values.lists import joined
 
 SCHEME = "spiffe://"
 # Under this key gRPC lists only URI names, so a DNS name with the text of a URI proves nothing.
@@ -41,6 +42,9 @@ _OF_THE_FEDERATION = {
 _NAME_FORMS: Mapping[Role.ValueType, re.Pattern[str]] = {Role.ROLE_COORDINATOR: _REPLICA, Role.ROLE_PROVIDER: _LABEL}
 
 
+_PARTS = {"federation": "联盟", "region": "地区", "name": "名称"}
+
+
 @dataclass(frozen=True)
 class Identity:
     """A member of a federation.
@@ -56,17 +60,19 @@ class Identity:
 
     def __post_init__(self) -> None:
         if self.role not in _PATHS:
-            raise ValueError("an identity has one of the roles of the contract")
+            raise Unfit("an identity has one of the roles of the contract", "身份的角色须为契约所定义")
         _require(_FEDERATION, "federation", self.federation)
         path = _PATHS[self.role]
         if "{region}" in path:
             _require(_LABEL, "region", self.region)
         elif self.region:
-            raise ValueError(f"{Role.Name(self.role)} belongs to no region")
+            raise Unfit(f"{Role.Name(self.role)} belongs to no region", f"{Role.Name(self.role)}不属于任何地区")
         if "{name}" in path:
             _require(_NAME_FORMS.get(self.role, _NAME), "name", self.name)
         elif self.name:
-            raise ValueError(f"{Role.Name(self.role)} has no name besides its region")
+            raise Unfit(
+                f"{Role.Name(self.role)} has no name besides its region", f"{Role.Name(self.role)}除地区外没有名称"
+            )
 
     @cached_property
     def path(self) -> str:
@@ -79,9 +85,9 @@ class Identity:
         return f"{SCHEME}{self.federation}/{self.path}"
 
 
-def _require(form: re.Pattern[str], what: str, value: str) -> None:
+def _require(form: re.Pattern[str], part: str, value: str) -> None:
     if form.fullmatch(value) is None:
-        raise ValueError(f"{value[:80]!r} is not the {what} of an identity")
+        raise Unfit(f"{value[:80]!r} is not the {part} of an identity", f"{value[:80]!r}不能作为身份的{_PARTS[part]}")
 
 
 @lru_cache(maxsize=1024)
@@ -92,7 +98,7 @@ def parse(uri: str, federation: str) -> Identity:
     """
     own = f"{SCHEME}{federation}/"
     if not uri.startswith(own):
-        raise ValueError(f"{uri[:200]!r} is not of the federation {federation}")
+        raise Unfit(f"{uri[:200]!r} is not of the federation {federation}", f"{uri[:200]!r}不属于联盟{federation}")
     match uri.removeprefix(own).split("/"):
         case ["region", region]:
             return Identity(federation, Role.ROLE_REGION, region, "")
@@ -101,8 +107,11 @@ def parse(uri: str, federation: str) -> Identity:
         case [kind, name] if kind in _OF_THE_FEDERATION:
             return Identity(federation, _OF_THE_FEDERATION[kind], "", name)
         case _:
-            forms = ", ".join(path for role, path in _PATHS.items() if role != Role.ROLE_JOINER)
-            raise ValueError(f"{uri[:200]!r} names no role of the contract; after the federation there is {forms}")
+            forms = joined(path for role, path in _PATHS.items() if role != Role.ROLE_JOINER)
+            raise Unfit(
+                f"{uri[:200]!r} names no role of the contract; after the federation there is one of {forms.en}",
+                f"{uri[:200]!r}未指明契约所定义的角色；联盟之后可为{forms.zh_cn}",
+            )
 
 
 def trust_domain(federation: str) -> str:
@@ -118,7 +127,7 @@ def federation_of(uri: str) -> str:
     """The federation of a trust domain's URI. Raises ValueError for a URI of another form."""
     federation = uri.removeprefix(SCHEME)
     if trust_domain(federation) != uri:
-        raise ValueError(f"{uri[:200]!r} is no trust domain")
+        raise Unfit(f"{uri[:200]!r} is no trust domain", f"{uri[:200]!r}不是信任域")
     return federation
 
 
@@ -152,4 +161,4 @@ def server_name(role: Role.ValueType, region: str, federation: str, name: str = 
         _require(_LABEL, "region", region)
         _require(_LABEL, "name", name)
         return f"{name}.provider.{region}.region.{federation}"
-    raise ValueError(f"{Role.Name(role)} is no server")
+    raise Unfit(f"{Role.Name(role)} is no server", f"{Role.Name(role)}不是服务端")

@@ -34,6 +34,7 @@ class RenewingIssuer:
     roles: Sequence[Role.ValueType]
     told: str
     """The refusal of any other role."""
+    told_zh_cn: str
 
     def uri(self, federation: str) -> str:
         """Its URI. Raises ValueError for a name that no federation can have."""
@@ -42,13 +43,18 @@ class RenewingIssuer:
 
 RENEWING: Mapping[str, RenewingIssuer] = {
     NODES: RenewingIssuer(
-        "nodes", "region", (Role.ROLE_REGION,), "the issuer of nodes certifies the nodes of regions alone"
+        "nodes",
+        "region",
+        (Role.ROLE_REGION,),
+        "the issuer of nodes certifies the nodes of regions alone",
+        "节点的签发者只为地区节点签发证书",
     ),
     COORDINATORS: RenewingIssuer(
         "coordinators",
         "coordinator",
         (Role.ROLE_COORDINATOR, Role.ROLE_ADMIN),
         "the issuer of coordinators certifies coordinators and administrators alone",
+        "协调器的签发者只为协调器和管理员签发证书",
     ),
 }
 
@@ -60,7 +66,7 @@ def issuer_of(uri: str, federation: str) -> str:
             return name
     identity = parse(uri, federation)
     if identity.role != Role.ROLE_REGION:
-        raise ValueError(f"{uri[:200]!r} is no region")
+        raise Unfit(f"{uri[:200]!r} is no region", f"{uri[:200]!r}不是地区")
     return identity.region
 
 

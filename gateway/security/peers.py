@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit
 from gateway.security.alternative_names import uris_of
 from gateway.security.identity import Identity, from_auth_context, parse, trust_domain
 from gateway.security.issuers import issuer_of, may_issue
@@ -110,16 +110,16 @@ def peer_of_chain(
     # Of a certificate that nobody has signed, only the signature is looked at.
     root = next((each for each in authorities if has_issued(each, path[-1])), None)
     if root is None:
-        raise ValueError("the authority of the federation has not certified it")
+        raise Unfit("the authority of the federation has not certified it", "未经联盟的证书颁发机构认证")
     if not all(signs_certificates(each) and has_issued(each, own) for each in issuers):
-        raise ValueError("the second certificate is not that of the issuer")
+        raise Unfit("the second certificate is not that of the issuer", "第二份证书不是签发者的证书")
     require_signing(own)
     uris = uris_of(own)
     if len(uris) != 1:
-        raise ValueError("the certificate does not name one member")
+        raise Unfit("the certificate does not name one member", "证书未指明唯一成员")
     identity = parse(uris[0], federation)
     if not all(each.not_valid_before_utc <= now <= each.not_valid_after_utc for each in (*path, root)):
-        raise ValueError("a certificate has expired, or is not valid yet")
+        raise Unfit("a certificate has expired, or is not valid yet", "证书已过期或尚未生效")
     return Peer(
         identity, tuple(_checked(identity, own, issuers)), min(each.not_valid_after_utc for each in (*path, root))
     )
@@ -128,12 +128,15 @@ def peer_of_chain(
 def require_signing(certificate: x509.Certificate) -> None:
     """Raises ValueError for an authority, a key that may not sign, or an unknown critical extension."""
     if signs_certificates(certificate):
-        raise ValueError("an authority's certificate signs for no member")
+        raise Unfit("an authority's certificate signs for no member", "证书颁发机构的证书不能为成员签名")
     for extension in certificate.extensions:
         if extension.critical and extension.oid not in _PROCESSED:
-            raise ValueError(f"has the critical extension {extension.oid.dotted_string}")
+            raise Unfit(
+                f"has the critical extension {extension.oid.dotted_string}",
+                f"含有关键扩展{extension.oid.dotted_string}",
+            )
         if isinstance(extension.value, x509.KeyUsage) and not extension.value.digital_signature:
-            raise ValueError("the key is not for signatures")
+            raise Unfit("the key is not for signatures", "密钥不用于签名")
 
 
 def issuing_region(certificate: x509.Certificate, federation: str) -> str:
@@ -145,7 +148,7 @@ def issuing_region(certificate: x509.Certificate, federation: str) -> str:
     if not uris or uris == [trust_domain(federation)]:
         return ""
     if len(uris) != 1:
-        raise ValueError("the issuer has several names")
+        raise Unfit("the issuer has several names", "签发者有多个名称")
     return issuer_of(uris[0], federation)
 
 
@@ -170,7 +173,7 @@ def signs_certificates(certificate: x509.Certificate) -> bool:
 def _proven(identity: Identity, own_pem: bytes, chain_pem: bytes) -> Peer:
     own = x509.load_pem_x509_certificate(own_pem)
     if signs_certificates(own):
-        raise ValueError("the certificate of an issuer is no member's")
+        raise Unfit("the certificate of an issuer is no member's", "签发者的证书不是成员证书")
     chain = x509.load_pem_x509_certificates(chain_pem) if chain_pem else []
     issuers = [each for each in chain if has_issued(each, own)]
     end = min(each.not_valid_after_utc for each in (own, *issuers))
@@ -191,5 +194,8 @@ def _checked(
         if not region:
             continue
         if not may_issue(region, identity):
-            raise ValueError(f"the issuer of {region} may not have issued {identity.path}")
+            raise Unfit(
+                f"the issuer of {region} may not have issued {identity.path}",
+                f"{region}的签发者无权签发{identity.path}",
+            )
         yield IssuedNumber.of(issuer), issuer

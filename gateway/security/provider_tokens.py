@@ -40,9 +40,6 @@ class TokenInvalid(Problem):
 class TokenExpired(TokenInvalid):
     """A token has ended."""
 
-    def __init__(self) -> None:
-        super().__init__("it has expired", "已过期")
-
 
 @dataclass(frozen=True)
 class VerifiedToken:
@@ -164,7 +161,7 @@ def end_of(claims: Claims, now: datetime, longest: timedelta) -> datetime:
     if begin > latest or ("nbf" in claims and _seconds(claims, "nbf") > latest):
         raise TokenInvalid("it begins in the future", "尚未生效")
     if end < (now - SKEW).timestamp():
-        raise TokenExpired
+        raise TokenExpired("it has expired", "已过期")
     return datetime.fromtimestamp(end, UTC) + SKEW
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Problem, Refused, Unfit, problem_of
 from gateway.security.peers import IssuedNumber, Peer, has_issued, issuing_region, signs_certificates
 
 LARGEST_LIST = 64 * 1024
@@ -27,7 +27,7 @@ LARGEST_LIST = 64 * 1024
 _log = logging.getLogger(__name__)
 
 
-class _Unusable(Exception):
+class _Unusable(Problem):
     """A list, or the certificate of its issuer, is not to be used; the text says why."""
 
 
@@ -145,7 +145,7 @@ class Revocations:
         """
         found = self._certified(told)
         if told.issuer_certificate and self.names(found.issuer):
-            raise _invalid("the certificate of its issuer was revoked")
+            raise _invalid(Unfit("the certificate of its issuer was revoked", "其签发者的证书已吊销"))
         return found
 
     def _each(self, lists: Iterable[RevocationList], read: Callable[[RevocationList], VerifiedList]) -> None:
@@ -198,9 +198,11 @@ class Revocations:
     def _require_certified(self, issuer: x509.Certificate) -> None:
         """Raises _Unusable unless the authority has certified this issuer as that of a region."""
         if not any(has_issued(each, issuer) for each in self._authorities):
-            raise _Unusable("its issuer is not certified by the authority of the federation")
+            raise _Unusable(
+                "its issuer is not certified by the authority of the federation", "其签发者未经联盟的证书颁发机构认证"
+            )
         if not signs_certificates(issuer) or not issuing_region(issuer, self.federation):
-            raise _Unusable("its signer is no issuer of a region")
+            raise _Unusable("its signer is no issuer of a region", "其签名者不是地区的签发者")
 
 
 @contextmanager
@@ -209,23 +211,23 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except _Unusable as error:
-        raise _invalid(str(error)) from None
+        raise _invalid(error) from None
     except x509.ExtensionNotFound:
-        raise _invalid("it has no CRL number") from None
+        raise _invalid(Unfit("it has no CRL number", "缺少CRL编号")) from None
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         # The text of the library is for its authors, and no answer to a caller.
-        raise _invalid("it cannot be read") from error
+        raise _invalid(Unfit("it cannot be read", "无法读取")) from error
 
 
 def _read(told: RevocationList, issuers: Iterable[x509.Certificate]) -> VerifiedList:
     """A list that one of the issuers has signed. Raises Refused with REVOCATION_LIST_INVALID."""
     if told.ByteSize() > LARGEST_LIST:
-        raise _invalid(f"it has more than {LARGEST_LIST} bytes")
+        raise _invalid(Unfit(f"it has more than {LARGEST_LIST} bytes", f"超过{LARGEST_LIST}字节"))
     with _refusing():
         crl = x509.load_der_x509_crl(told.crl)
         issuer = next((each for each in issuers if _has_signed(each, crl)), None)
         if issuer is None:
-            raise _Unusable("no issuer of the federation has signed it")
+            raise _Unusable("no issuer of the federation has signed it", "未经联盟的签发者签名")
         _require_whole(crl)
         number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         name = issuer.subject.public_bytes()
@@ -245,7 +247,10 @@ def _require_whole(crl: x509.CertificateRevocationList) -> None:
     """Raises _Unusable for a list of changes, or of some certificates alone (RFC 5280, 5.2.4 and 5.2.5)."""
     for extension in crl.extensions:
         if extension.critical:
-            raise _Unusable(f"it has the critical extension {extension.oid.dotted_string}")
+            raise _Unusable(
+                f"it has the critical extension {extension.oid.dotted_string}",
+                f"含有关键扩展{extension.oid.dotted_string}",
+            )
 
 
 def _public_key(certificate: x509.Certificate) -> bytes:
@@ -263,8 +268,8 @@ def _serials(numbers: Iterable[IssuedNumber]) -> list[str]:
     return [f"{each.serial:x}" for each in numbers]
 
 
-def _invalid(problem: str) -> Refused:
-    return Refused(Reason.REASON_REVOCATION_LIST_INVALID, problem=problem)
+def _invalid(problem: Problem) -> Refused:
+    return Refused(Reason.REASON_REVOCATION_LIST_INVALID, **problem_of(problem))
 
 
 def _outdated(problem: str) -> Refused:

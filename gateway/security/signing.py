@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Interrupted, Refused
+from gateway.errors import Interrupted, Unfit, invalid, problem_text
 from gateway.process.files import create_file
 from gateway.security.alternative_names import uris_of
 from gateway.security.hash_trees import SALT_BYTES, leaf, root_of, tree
@@ -175,7 +175,8 @@ def certified_key(path: Path) -> Ed25519PublicKey:
     try:
         return _ed25519(_only_certificate(path.read_bytes()))
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise ValueError(f"{path}: {error}") from error
+        problem = problem_text(error)
+        raise Unfit(f"{path}: {problem.en}", f"{path}：{problem.zh_cn}") from error
 
 
 def count_signatures(proofs: Iterable[bytes]) -> int:
@@ -307,13 +308,20 @@ class TrustedKeys:
             found = _among(known, pem)
             accepted = found or self._verified(region, pem)
             if not _is_valid(accepted, now):
-                raise ValueError("it or its authority's certificate has expired or is not valid yet")
+                raise Unfit(
+                    "it or its authority's certificate has expired or is not valid yet",
+                    "证书或其颁发机构的证书已过期或尚未生效",
+                )
             if self._is_revoked(accepted):
-                raise ValueError("it was revoked")
+                raise Unfit("it was revoked", "已吊销")
             if found is None and newest is not None and accepted.order < newest.order:
-                raise ValueError("another one was accepted that was issued later, or then with a higher serial number")
+                raise Unfit(
+                    "another one was accepted that was issued later, or then with a higher serial number",
+                    "已接受签发更晚或序列号更大的证书",
+                )
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="signing_certificate", problem=str(error)) from error
+            problem = problem_text(error)
+            raise invalid("signing_certificate", problem.en, problem.zh_cn) from error
         if newest is None or accepted.order > newest.order:
             if before_change is not None:
                 before_change()
@@ -416,11 +424,11 @@ class TrustedKeys:
         certificate = _only_certificate(pem)
         issuer = next((each for each in self._authorities if has_issued(each, certificate)), None)
         if issuer is None:
-            raise ValueError("not issued by the authority of the federation")
+            raise Unfit("not issued by the authority of the federation", "不是由联盟的证书颁发机构签发")
         require_signing(certificate)
         owner = Identity(self.federation, Role.ROLE_REGION, region, "")
         if uris_of(certificate) != [owner.uri]:
-            raise ValueError(f"not issued to {owner.uri} alone")
+            raise Unfit(f"not issued to {owner.uri} alone", f"不是仅签发给{owner.uri}")
         return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, _ed25519(certificate))
 
 
@@ -433,21 +441,24 @@ def _authorities(pem: bytes) -> list[x509.Certificate]:
     found = x509.load_pem_x509_certificates(pem)
     for certificate in found:
         if not _is_authority(certificate):
-            raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
+            raise Unfit(
+                f"the certificate of {certificate.subject.rfc4514_string()} is no authority's",
+                f"{certificate.subject.rfc4514_string()}的证书不是证书颁发机构的证书",
+            )
     return found
 
 
 def _only_certificate(pem: bytes) -> x509.Certificate:
     found = x509.load_pem_x509_certificates(pem)
     if len(found) != 1:
-        raise ValueError(f"there are {len(found)} certificates, not one")
+        raise Unfit(f"there are {len(found)} certificates, not one", f"证书应为一份，实为{len(found)}份")
     return found[0]
 
 
 def _ed25519(certificate: x509.Certificate) -> Ed25519PublicKey:
     key = certificate.public_key()
     if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("the key is not an Ed25519 key")
+        raise Unfit("the key is not an Ed25519 key", "密钥不是Ed25519密钥")
     return key
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused, reason_name, text
+from gateway.errors import Refused, problem_text, reason_name, text
 from gateway.values.lists import joined, joined_clauses
 from gateway.values.nearest import nearest, suggested
 from gateway.wording.help_wrapping import HelpContext
@@ -68,9 +68,9 @@ def in_language(told: LocalizedText) -> str:
 
 
 def refusal(error: Exception) -> str:
-    """The text of a failure for people: for a refusal with the code of its reason."""
+    """The text of a failure in the language of the command: for a refusal with the code of its reason."""
     if not isinstance(error, Refused):
-        return str(error)
+        return in_language(problem_text(error))
     return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
 
 

@@ -23,6 +23,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.revision_pb2 import RevisionStatement, SignedRevision
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.federation.revisions import digest, place_of
 from gateway.federation.rules import Change, difference
@@ -220,7 +221,7 @@ def test_the_elements_of_a_proposal_and_of_a_statement_are_counted_before_they_a
 def test_a_revision_of_the_store_that_is_not_in_force_is_compared_with_none() -> None:
     class WithUnverified:
         def snapshot(self) -> Snapshot:
-            return Snapshot(1, CONFIGURATION, {}, unverified="revision 2: it is not signed")
+            return Snapshot(1, CONFIGURATION, {}, unverified=LocalizedText(en="revision 2: it is not signed"))
 
         async def configuration_at(self, _: int) -> Configuration:
             return CONFIGURATION

@@ -142,6 +142,8 @@ def test_a_registry_whose_configuration_does_not_verify_is_told(doctor: Doctor, 
         "what the registry holds does not verify: the configuration is not the signed one of revision 1",
     )
     assert "apply the last signed revision once more" in todo
+    chinese = doctor.coordinator("--lang", "zh", data=str(tmp_path / "data")).stdout
+    assert "配置不是修订1中经签名的配置" in "".join(chinese.split())
 
 
 @pytest.mark.parametrize("process", ["region", "coordinator"])

@@ -200,7 +200,7 @@ def test_a_coordinator_that_restarts_beside_a_poisoned_etcd_serves_what_it_last_
             assert await put(registry, second) == 2, "the same revision once more mends etcd"
             await changed(registry, lambda: not registry.snapshot().unverified)
         async with opened(name="new") as fresh:
-            assert (fresh.snapshot().content, fresh.snapshot().unverified) == (second.content, "")
+            assert (fresh.snapshot().content, fresh.snapshot().unverified) == (second.content, None)
             assert await put(fresh, next_of(fresh, people, "third")) == 3
 
     run(scenario())
@@ -223,9 +223,9 @@ def test_the_same_revision_once_more_mends_a_registry_whose_configuration_was_al
             altered = SignedConfiguration(revision=first.revision, content=named("altered").SerializeToString())
             assert await refusal(put(registry, altered)) == Reason.REASON_CONFIGURATION_SIGNATURES_INVALID
             assert await put(registry, first) == 1
-            assert registry.snapshot().unverified == ""
+            assert registry.snapshot().unverified is None
         async with opened() as registry:
-            assert (registry.snapshot().content, registry.snapshot().unverified) == (first.content, "")
+            assert (registry.snapshot().content, registry.snapshot().unverified) == (first.content, None)
 
     run(scenario())
 

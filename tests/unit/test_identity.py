@@ -1,12 +1,14 @@
 """The identity in a certificate."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit
 from gateway.security.identity import (
     Identity,
     federation_of,
@@ -74,8 +76,9 @@ def test_a_uri_of_the_contract_names_its_identity_and_is_named_by_it(path: str, 
 
 @pytest.mark.parametrize("path", INVALID)
 def test_a_uri_of_another_form_is_no_identity(path: str) -> None:
-    with pytest.raises(ValueError, match=r"identity|role"):
+    with pytest.raises(Unfit, match=r"identity|role") as problem:
         parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+    assert re.search("身份|角色", problem.value.told.zh_cn)
 
 
 @pytest.mark.parametrize(
@@ -92,8 +95,9 @@ def test_a_uri_of_another_form_is_no_identity(path: str) -> None:
     ],
 )
 def test_a_uri_of_another_federation_or_scheme_is_no_identity(start: str) -> None:
-    with pytest.raises(ValueError, match="not of the federation"):
+    with pytest.raises(Unfit, match="not of the federation") as problem:
         parse(start + "region/sichuan", FEDERATION)
+    assert f"不属于联盟{FEDERATION}" in problem.value.told.zh_cn
 
 
 @pytest.mark.parametrize(

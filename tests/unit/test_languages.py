@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from coordinator.cli.main import main as coordinator
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, Unfit
 from gateway.wording.help_wrapping import columns, folded
 from gateway.wording.languages import (
     LANGUAGES,
@@ -166,6 +166,13 @@ def test_each_shell_is_given_what_completes_the_commands(program: str, shell: st
     told = said(program, "completion", shell)
     assert program in told
     assert f"_{program.upper().replace('-', '_')}_COMPLETE" in told
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "there are several"), ("zh", "包含多份")])
+def test_a_problem_with_what_others_sent_is_told_in_the_language_of_the_reader(language: str, told: str) -> None:
+    with for_reader(language, Path()):
+        assert refusal(Unfit("there are several", "包含多份")) == told
+        assert refusal(ValueError("of a library")) == "of a library"
 
 
 def test_a_refusal_is_told_with_its_code_in_the_language_that_was_asked_for() -> None:

@@ -222,6 +222,14 @@ def test_a_certificate_is_the_same_one_whatever_stands_around_it(authority: Auth
     assert again.newest("sichuan") == present.certificate_pem
 
 
+def test_a_certificate_is_refused_in_both_languages(authority: Authority, trusted: TrustedKeys) -> None:
+    with pytest.raises(Refused) as refusal:
+        trusted.accept("henan", signing(authority).certificate_pem, NOW)
+    told = refusal.value.parameters
+    assert told["problem"].startswith("not issued to ")
+    assert told["problem_zh_cn"].startswith("不是仅签发给")
+
+
 def test_several_certificates_in_one_are_refused(authority: Authority, trusted: TrustedKeys) -> None:
     pem = signing(authority).certificate_pem
     for each in (pem + pem, pem + authority.certificate_pem):

@@ -31,7 +31,7 @@ from gateway.federation.revisions import (
 from gateway.process.files import replace_file
 from gateway.security.private_keys import KeyUnusable
 from gateway.security.signing import Signer
-from gateway.wording.languages import enumerated, in_language, translated
+from gateway.wording.languages import enumerated, in_language, refusal, translated
 
 DEFAULT_DAYS = 365
 """The validity of a revision: so long a coordinator can go on to show it to a member that has none."""
@@ -75,7 +75,7 @@ def read_proposal(path: Path) -> ProposedRevision:
     except OSError as error:
         raise NotDone([translated("{path}: cannot be read: {problem}", path=path, problem=error.strerror)]) from None
     except (DecodeError, RevisionRefused) as error:
-        problem = in_language(error.told) if isinstance(error, RevisionRefused) else str(error)
+        problem = refusal(error)
         raise NotDone([translated("{path}: is no proposal: {problem}", path=path, problem=problem)]) from None
     return proposed
 

@@ -18,7 +18,7 @@ from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.time.clock import Clock
 from gateway.values.choices import first_unknown
-from gateway.wording.languages import clauses, enumerated, translated
+from gateway.wording.languages import clauses, enumerated, in_language, translated
 
 
 async def check_configuration(settings: CoordinatorSettings, clock: Clock, *, etcd_answers: bool) -> list[Finding]:
@@ -55,8 +55,9 @@ def _embedded(place: DatabasePlace, anchor: Anchor | None) -> Snapshot:
 
 def _finding(snapshot: Snapshot) -> Finding:
     revision, configuration = snapshot.revision, snapshot.configuration
-    if snapshot.unverified:
-        found = translated("what the registry holds does not verify: {problem}", problem=snapshot.unverified)
+    if snapshot.unverified is not None:
+        problem = in_language(snapshot.unverified)
+        found = translated("what the registry holds does not verify: {problem}", problem=problem)
         todo = translated(
             "find out who wrote it, and apply the last signed revision once more: coordinators serve what they kept"
         )

@@ -26,6 +26,8 @@ from coordinator.registry.suspensions import early_text, is_due, suspension_of
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.federation.v1.revision_pb2 import Anchor, SignedRevision, SignedSuspension
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import problem_text
 from gateway.federation.revisions import Chain, RevisionRefused
 from gateway.federation.suspensions import ProvenSuspension, chosen, claimed, proven_each
 
@@ -215,7 +217,7 @@ class Copy:
                 raise wrong or RevisionRefused("it is not signed", "未签名")
             configuration = chain.require(applied.content)
         except (Unreadable, RevisionRefused) as error:
-            draft.refuse(chain, str(error), is_there=entry is not None)
+            draft.refuse(chain, problem_text(error), is_there=entry is not None)
         else:
             draft.put_verified(chain, configuration, applied.content)
             self._verified = {key: each for key, each in self._entries.items() if self._is_of_revision(key)}
@@ -285,19 +287,19 @@ class _Draft:
     def put_verified(self, chain: Chain, configuration: Configuration, content: bytes) -> None:
         self.told |= chain.place.revision != self._revision
         self._revision, self._configuration, self._content = chain.place.revision, configuration, content
-        self._chain, self._unverified = chain, ""
+        self._chain, self._unverified = chain, None
 
     def accept(self) -> None:
         """Notes that etcd holds the configuration in force."""
-        self.told |= self._unverified != ""
-        self._unverified = ""
+        self.told |= self._unverified is not None
+        self._unverified = None
 
-    def refuse(self, chain: Chain, problem: str, *, is_there: bool) -> None:
+    def refuse(self, chain: Chain, problem: LocalizedText, *, is_there: bool) -> None:
         """Keeps the configuration in force. Without one, the next statement follows the last one that verifies."""
         if self._configuration is None:
             self._chain = chain
         if is_there or self._configuration is not None:
-            _log.error("the configuration in etcd is not taken: %s: what was known before goes on", problem)
+            _log.error("the configuration in etcd is not taken: %s: what was known before goes on", problem.en)
             self.told |= self._unverified != problem
             self._unverified = problem
 

@@ -223,7 +223,7 @@ class EtcdRegistry:
         own.CopyFrom(configuration)
         # Half a million prefixes take seconds: beside the event loop, and before the decision.
         chain = await asyncio.to_thread(next_chain, snapshot.chain, signed, self._clock.now())
-        if chain is not None and chain is snapshot.chain and not snapshot.unverified:
+        if chain is not None and chain is snapshot.chain and snapshot.unverified is None:
             return snapshot.revision
         content = signed.content if signed is not None else own.SerializeToString(deterministic=True)
         packed = await asyncio.to_thread(pack, content)
@@ -248,7 +248,7 @@ class EtcdRegistry:
         def decide(found: Found) -> Change | None:
             if key in found:
                 other = values.decode_revision(found[key].value)
-                if chain.has(other) and not self._copy.snapshot.unverified:
+                if chain.has(other) and self._copy.snapshot.unverified is None:
                     return None  # a repeated call
                 if not chain.has(other) and before.followed_until((other,))[0] is not before:
                     raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))

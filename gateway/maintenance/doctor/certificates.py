@@ -18,7 +18,7 @@ from gateway.security.private_keys import KeyUnusable, open_key, pem_key, uri_in
 from gateway.security.renewing import LONGEST_RENEWED
 from gateway.security.signing import TrustedKeys
 from gateway.security.tls import Credentials
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, refusal, translated
 from gateway.wording.times import told_time
 
 EXPIRES_SOON = timedelta(days=14)
@@ -79,7 +79,7 @@ def check_signing(
     except Refused as refused:
         # else the certificate is only out of its time, which another finding reports
         if findings[0].state is not State.BAD:
-            told = refused.parameters.get("problem", str(refused))
+            told = refusal(refused)
             todo = translated("other regions refuse what it signs: have the authority issue one to this region")
             findings = [bad(name, f"{certificate}: {told}", todo)]
     return [*findings, _key(key_name, key, signing, signs=True)]

@@ -176,7 +176,7 @@ class Witnesses:
             self._sealing_keys.accept(member.region, member.sealing_key, self._keys.signer_of)
             answer = await self._question(member.region)
         except (Refused, DecodeError, OSError, ValueError) as error:
-            told = refusal(error) if isinstance(error, Refused) else str(error)
+            told = refusal(error)
             return translated(
                 "Region {region} could not be asked as a witness: {problem}", region=member.region, problem=told
             )

@@ -17,7 +17,7 @@ from gateway.security.tls import CredentialsUnusable, RenewedCredentials
 from gateway.settings import Sources
 from gateway.time.clock import SystemClock
 from gateway.values import base64url
-from gateway.wording.languages import translated
+from gateway.wording.languages import refusal, translated
 from gateway.wording.times import told_time
 from region_node.cli.node.config import REGION_NODE
 from region_node.node.settings import RegionSettings
@@ -51,7 +51,7 @@ def request(sources: Sources) -> None:
     try:
         asked = _asked(settings, RenewedFiles(_own(settings).renewed), SystemClock().now())
     except (OSError, ValueError) as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
     click.echo(base64url.encoded(asked.SerializeToString()))
 
 
@@ -78,7 +78,7 @@ def install(sources: Sources, file: BinaryIO) -> None:
         install_answer(files, _asked(settings, files, now), answer, settings.federation, authorities, now)
         end = own.end(now)
     except (OSError, CredentialsUnusable, NotRenewed, *UNREADABLE) as error:
-        raise NotDone([translated("the certificate cannot be used: {problem}", problem=error)]) from error
+        raise NotDone([translated("the certificate cannot be used: {problem}", problem=refusal(error))]) from error
     member = settings.identity.path
     click.echo(translated("{member} has a new certificate, in force until {end}", member=member, end=told_time(end)))
 

@@ -160,7 +160,7 @@ def revoke(sources: Sources, issuer: Path, uris: Sequence[str], serials: Sequenc
     try:
         asyncio.run(_publish(settings, PublishRevocationListRequest(revocation_list=told)))
     except (Refused, CredentialsUnusable) as error:
-        raise NotDone([refusal(error) if isinstance(error, Refused) else str(error)]) from error
+        raise NotDone([refusal(error)]) from error
     except Unreachable as error:
         problem = translated(
             "{file} is signed and not in force, because no coordinator answers ({problem}): repeat the command",

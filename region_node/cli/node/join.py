@@ -90,7 +90,7 @@ def join(token: str, coordinator: str, out: Path, wait: int) -> None:
     try:
         joiner.write(answer)
     except (OSError, ValueError) as error:
-        raise NotDone([translated("the certificates cannot be used: {problem}", problem=error)]) from error
+        raise NotDone([translated("the certificates cannot be used: {problem}", problem=refusal(error))]) from error
     click.echo(
         translated(
             "The certificates are in {directory}. The federation's anchor comes from its administrators by hand.",
@@ -110,7 +110,7 @@ def _prepared(invitation: Invitation, out: Path) -> "_Joiner":
             create_file(out / REGION_KEYS, KeySet.new().written())
         return _Joiner.of(invitation, out, tls, signing)
     except (OSError, ValueError) as error:
-        raise NotDone([str(error)]) from error
+        raise NotDone([refusal(error)]) from error
 
 
 def _made(path: Path, make: Callable[[], PrivateKey]) -> Path:
