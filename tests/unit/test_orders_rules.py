@@ -175,6 +175,15 @@ def test_an_order_that_nobody_decided_on_is_cancelled_in_one_step(state: OrderSt
     assert [change.state for change in order.state_changes] == [CANCELLED]
 
 
+@pytest.mark.parametrize("after", [IN_PROGRESS, PENDING, HELD])
+def test_a_cancellation_has_its_reason_until_it_is_not_granted(after: OrderState.ValueType) -> None:
+    order = order_in(after)
+    rules.request_cancellation(order, reason="changed my mind", now=NOW, region="guangdong")
+    assert (order.state, order.cancellation_reason) == (ASSESSING_CANCELLATION, "changed my mind")
+    enter(order, after)
+    assert not order.cancellation_reason
+
+
 def test_cancelling_twice_changes_nothing() -> None:
     order = order_in(IN_PROGRESS)
     rules.cancel(order, reason="first", now=NOW, region="sichuan")

@@ -217,9 +217,7 @@ def _send_command(
     order = row.order
     # The order awaits what it awaited: it goes on where the cancellation is not granted, or expires on its way.
     if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
-        rules.enter(
-            order, rules.ASSESSING_CANCELLATION, now=now, region=context.node.region, reason="cancellation requested"
-        )
+        rules.request_cancellation(order, reason=asked.cancel.reason, now=now, region=context.node.region)
         update_order(tx, order, now)
     outgoing = OutgoingEnvelope(
         envelope_id=f"{order.id}#{caller.operator}/{caller.request_id}>{order.home_region}",

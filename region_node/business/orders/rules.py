@@ -134,6 +134,8 @@ def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: s
     )
     if before and not is_allowed:
         raise ValueError(f"an order does not go from {state_name(before)} to {state_name(state)}")
+    if before == ASSESSING_CANCELLATION and state not in (PENDING_CANCELLATION, CANCELLED):
+        order.ClearField("cancellation_reason")
     order.state = state
     time = to_timestamp(now)
     order.state_changes.add(state=state, time=time, region=region, reason=reason)
@@ -177,9 +179,14 @@ def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
 def grant_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
     """Grants a cancellation before its execution. Raises Refused as `cancel`."""
     _require_cancellable(order)
+    request_cancellation(order, reason=reason, now=now, region=region)
+    enter(order, PENDING_CANCELLATION, now=now, region=region, reason="cancellation granted")
+
+
+def request_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
+    """Notes a cancellation that nobody has decided on. Its reason goes with it where it is not granted."""
     order.cancellation_reason = reason
     enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
-    enter(order, PENDING_CANCELLATION, now=now, region=region, reason="cancellation granted")
 
 
 def _require_cancellable(order: Order) -> None:
