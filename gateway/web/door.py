@@ -59,12 +59,12 @@ class Door:
         if self._settings is None or self._metrics is None:
             return []
         from gateway.web.callers import callers_of  # noqa: PLC0415
-        from gateway.web.routes import application  # noqa: PLC0415
+        from gateway.web.routes import applications  # noqa: PLC0415
         from gateway.web.server import WebServer  # noqa: PLC0415
 
         callers = callers_of(tokens, border.clock)
         pages = [page for api in apis for page in api.pages]
-        served = {api.root: application(api, calls, callers) for api in apis}
+        served = dict(applications(apis, calls, callers))
         if consoles:
             # Templates are a large import, needed only by processes with a console.
             from gateway.web.console.application import ConsoleApplication  # noqa: PLC0415

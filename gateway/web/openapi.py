@@ -9,11 +9,10 @@ from gateway.api.types.v1.types_pb2 import Channel
 from gateway.rpc.pages import LARGEST_PAGE_SIZE
 from gateway.web.enum_words import numbers_of
 from gateway.web.refusals import CHINESE, ENGLISH, STATUSES, ErrorBody
+from gateway.web.refusing import MERGE_PATCH, TYPE
 from gateway.web.routes import (
     IDENTITY_VERIFICATION,
-    MERGE_PATCH,
     STAFF_PROOF,
-    TYPE,
     TYPE_ATTRIBUTES,
     Api,
     Resource,

@@ -12,7 +12,8 @@ from aiohttp import web
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.web.openapi import openapi
 from gateway.web.refusals import ENGLISH
-from gateway.web.routes import TYPE, Api
+from gateway.web.refusing import TYPE
+from gateway.web.routes import Api
 from gateway.web.selecting import Schema, attributes_of
 from gateway.web.server import Handler, Page
 from gateway.web.tables import Cell, Table

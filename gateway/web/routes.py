@@ -25,23 +25,34 @@ from gateway.security.peers import Caller, Peer
 from gateway.web.bodies import whole_body
 from gateway.web.enum_words import number_of
 from gateway.web.json_bodies import Attributes, parsed, unsupported
-from gateway.web.json_texts import JsonText, array_of, text_of
+from gateway.web.json_texts import JsonText, array_of
 from gateway.web.listed import Gathering, Listed, Selecting, Sorting
-from gateway.web.refusals import http_status, preferred_language, told_error, told_headers
-from gateway.web.selecting import Query, Schema, Selection, fields_of, listed_headers, paths_of, within
+from gateway.web.refusals import preferred_language
+from gateway.web.refusing import refusing, types_of, written_json
+from gateway.web.selecting import (
+    ALWAYS,
+    NO_FIELDS,
+    Query,
+    Schema,
+    Selection,
+    fields_of,
+    listed_headers,
+    paths_of,
+    within,
+)
 from gateway.web.server import READING, Callers, Page
 
-TYPE = "application/json"
+ROOT = "/tmf-api"
+"""All APIs are below it."""
 TYPE_ATTRIBUTES = ("@type", "@baseType", "@schemaLocation")
 """The attributes of any object that name its type."""
-MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
 STAFF_PROOF = "Requester-Proof"
 """The header with the proof of a member of staff behind a call."""
 IDENTITY_VERIFICATION = "Identity-Verification"
 """The header with the papers of a customer, for routes that read by them and have no body."""
 _DEADLINE = 15.0  # seconds of a call, beside what its caller lets it wait
 _WAIT = re.compile(r'wait\s*=\s*"?([0-9]{1,9})"?', re.ASCII | re.IGNORECASE)
-_FIELD = "field"  # the parameter of a refusal
+_FIELD, _NUMBER = "field", "number"  # parameters of refusals
 _ONE = Selection()
 _HEADERS = {
     "request_id": "Idempotency-Key",
@@ -54,6 +65,8 @@ _QUOTED = re.compile(r'"([^"\\]*)"')
 
 Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
+Places = Mapping[str, str | Callable[[Message], str]]
+"""See `Route.places`."""
 
 
 class Calls(Protocol):
@@ -152,8 +165,11 @@ class Route:
     """What it answers with, or a list of them. The description of the API tells it."""
     nothing: Collection[Reason.ValueType] = ()
     """The refusals of the RPC that mean a list without entries."""
-    places: Mapping[str, str] = field(default_factory=dict)
-    """The places of its body, by the fields of the RPC that they become, where these have other names."""
+    places: Places = field(default_factory=dict)
+    """The places of its body, by the fields of the RPC that they become, where these have other names.
+
+    Where the request decides on a place, a function gives it.
+    """
     required: Collection[str] = ()
     """The attributes that its body always needs, beside those that name a type."""
 
@@ -171,7 +187,7 @@ class Route:
         selection: Selection = _ONE,
         attributes: Collection[str] = (),
         nothing: Collection[Reason.ValueType] = (),
-        places: Mapping[str, str] | None = None,
+        places: Places | None = None,
         required: Collection[str] = (),
     ) -> "Route":
         """A route whose `answer` takes the response of its RPC."""
@@ -192,12 +208,33 @@ class Route:
         found = paths_of(listed, definitions)
         return {path: each for path, each in found.items() if path not in self.selection.known}
 
-    def named(self, refused: Refused) -> Refused:
-        """The refusal of the RPC, which names the place of the request where it names the field of that."""
+    def require_attributes(self, names: Collection[str]) -> None:
+        """Raises Refused with ATTRIBUTE_UNSUPPORTED for a name of no attribute that an answer may have.
+
+        The first call takes long.
+        """
+        if self.resource is None:
+            return
+        unknown = next((each for each in sorted(names) if each not in self._attributes), None)
+        if unknown is not None:
+            kind = self.resource.name
+            raise unsupported(unknown, f"{kind} has no such attribute", f"{kind}没有该属性")
+
+    @cached_property
+    def _attributes(self) -> Collection[str]:
+        told, _ = cast("Resource", self.resource).schema("")
+        return {*cast("Mapping[str, Schema]", told["properties"]), *ALWAYS, *TYPE_ATTRIBUTES, NO_FIELDS}
+
+    def named(self, refused: Refused, message: Message) -> Refused:
+        """The refusal of the RPC, which names the place in the request where it names the field of its message."""
+        if refused.reason == Reason.REASON_NUMBER_INVALID and not refused.parameters.get(_NUMBER):
+            refused = invalid(_NUMBER, "is missing", "缺失")
         told = refused.parameters
         field_name = told.get(_FIELD, "")
         place = self.places.get(field_name) or _HEADERS.get(field_name)
-        return refused if place is None else Refused(refused.reason, **{**told, _FIELD: place})
+        if place is None:
+            return refused
+        return Refused(refused.reason, **{**told, _FIELD: place if isinstance(place, str) else place(message)})
 
     def rpc_of(self, message: Message) -> str:
         """The RPC that takes a message: requests have the name of their RPC."""
@@ -219,9 +256,18 @@ class Api:
     """For its description."""
 
 
+def applications(apis: Sequence[Api], calls: Calls, callers: Callers) -> Mapping[str, web.Application]:
+    """The APIs as parts of a server, by their paths, and what answers beside them."""
+    if not apis:
+        return {}
+    beside = web.Application(middlewares=[refusing([each.root for each in apis])])
+    return {**{each.root: application(each, calls, callers) for each in apis}, ROOT: beside}
+
+
 def application(api: Api, calls: Calls, callers: Callers) -> web.Application:
     """An API as a part of a server, which answers everything below its path."""
-    served = web.Application(middlewares=[_refusing])
+    lists = {f"{api.root}/{route.path.split('/')[1]}/" for route in api.routes}
+    served = web.Application(middlewares=[refusing([page.path for page in api.pages], lists)])
     for route in api.routes:
         # Ids have slashes, which not every client writes otherwise; nothing is served below a resource.
         path = route.path.replace("}", ":.+}")
@@ -234,6 +280,8 @@ def _handler(
     api: Api, route: Route, calls: Calls, callers: Callers
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
+        if request.rel_url.raw_path.endswith("/"):  # an id that ends so has it written otherwise
+            raise web.HTTPNotFound
         return await _Serving(api, route, calls, request, callers(request)).answered()
 
     return handle
@@ -252,6 +300,7 @@ class _Serving:
         self._metadata = _metadata(request, caller)
         self._wait = min(_wait(request), api.longest_wait)
         self._asked: Asked | None = None
+        self._message: Message | None = None
         self._gathering: Gathering | None = None
 
     async def answered(self) -> web.Response:
@@ -282,6 +331,8 @@ class _Serving:
         asked = _asked(self._api.root, request, body, self._wait)
         selection = route.selection
         order = selection.order_in(asked.query)
+        if asked.wanted:
+            await asyncio.to_thread(route.require_attributes, asked.wanted)
         needs_paths = order is None or asked.query.keys() - selection.known
         paths = await asyncio.to_thread(lambda: route.paths) if needs_paths else {}  # they take long, once
         chosen = within(asked.query, selection, paths)
@@ -296,6 +347,7 @@ class _Serving:
         body.require_known((*TYPE_ATTRIBUTES, *route.attributes) if route.attributes else ())
         made = route.request(self._asked if self._gathering is None else self._part(self._gathering.first))
         body.close()
+        self._message = made
         return made
 
     async def _listed(self, query: Query, seconds: float) -> Listed:
@@ -316,29 +368,15 @@ class _Serving:
         try:
             return await self._calls.call(self._route.rpc, Arrival(self._caller, self._metadata, seconds, read, rpc_of))
         except Refused as refused:
-            raise self._route.named(refused) from None
+            if self._message is None:  # it is of the HTTP request itself
+                raise
+            raise self._route.named(refused, self._message) from None
 
 
-@web.middleware
-async def _refusing(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Tells each refusal in TM Forum's form."""
-    allowed = ""
-    try:
-        return await handler(request)
-    except Refused as error:
-        refused, status = error, http_status(error.reason)
-    except web.HTTPMethodNotAllowed as error:
-        allowed = ", ".join(sorted(error.allowed_methods))
-        refused, status = _unknown(request), HTTPStatus.METHOD_NOT_ALLOWED
-    except web.HTTPNotFound:
-        refused, status = _unknown(request), HTTPStatus.NOT_FOUND
-    language = preferred_language(request.headers.get("Accept-Language", ""))
-    headers = {"Content-Language": language, **told_headers(refused), **({"Allow": allowed} if allowed else {})}
-    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
-        headers.update(_accepted(request))
-    return _written(Answer(told_error(refused, language, status), status, headers))
+def _written(answer: Answer) -> web.Response:
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return web.Response(status=answer.status, headers=answer.headers)
+    return written_json(answer.body, answer.status, answer.headers)
 
 
 def _part_of_list(asked: Asked, listed: Listed) -> Answer:
@@ -356,18 +394,6 @@ def _answered(route: Route, make: Callable[[], T]) -> T:
         raise
     except Exception as error:
         raise incident(route.rpc, error) from error
-
-
-def _unknown(request: web.Request) -> Refused:
-    return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}")
-
-
-def _written(answer: Answer) -> web.Response:
-    if answer.status == HTTPStatus.NO_CONTENT:
-        return web.Response(status=answer.status, headers=answer.headers)
-    # A path that is no UTF-8 is told as far as it is.
-    body = text_of(answer.body).encode(errors="replace")
-    return web.Response(body=body, status=answer.status, content_type=TYPE, charset="utf-8", headers=answer.headers)
 
 
 def _asked(root: str, request: web.Request, body: Attributes, wait: int) -> Asked:
@@ -430,23 +456,12 @@ def _unquoted(said: str) -> str:
     return found[1] if found is not None else said
 
 
-def _types(request: web.Request) -> Sequence[str]:
-    """The media types of a body."""
-    return (TYPE, MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
-
-
-def _accepted(request: web.Request) -> Mapping[str, str]:
-    """The headers that name what a body may be: of a patch (RFC 5789, 2.2), and of all else (RFC 9110, 15.5.16)."""
-    name = "Accept-Patch" if request.method == "PATCH" else "Accept"
-    return {name: ", ".join(_types(request)), "Accept-Encoding": "identity"}
-
-
 async def _body(request: web.Request) -> bytes:
     """The body of a request. Raises Refused for another type than JSON in UTF-8, and for one that is too large."""
     charset = request.charset or "utf-8"
     said = _header(request, "Content-Encoding") or _header(request, "Content-Type")
     if (
-        request.content_type not in _types(request)
+        request.content_type not in types_of(request)
         or charset.lower() != "utf-8"
         or "Content-Encoding" in request.headers
     ):

@@ -12,7 +12,7 @@ from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, words_of
-from region_node.open_api.alarm_reports import ATTRIBUTES, report_in
+from region_node.open_api.alarm_reports import ATTRIBUTES, PLACES, report_in
 from region_node.open_api.alarm_tasks import ACKNOWLEDGING, CLEARING, AlarmTask, alarm_ids, told_task
 from region_node.open_api.alarms import (
     ACK_STATE,
@@ -130,6 +130,7 @@ ALARM_MANAGEMENT = Api(
             _reported,
             resource=_RESOURCE,
             attributes=ATTRIBUTES,
+            places=PLACES,
             required=("alarmType", SEVERITY, STATE, "alarmRaisedTime", "alarmedObject"),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),

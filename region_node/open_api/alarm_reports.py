@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
@@ -15,6 +16,7 @@ from gateway.errors import invalid
 from gateway.values.lists import one_of
 from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import Attributes, unsupported
+from gateway.web.routes import Places
 from region_node.open_api.alarms import ACK_STATE, ALARM_TYPE, CLEARED, OUTAGES, SEVERITY, STATE, object_in
 from region_node.open_api.resources import require_type
 
@@ -30,6 +32,15 @@ _TIMES: Mapping[int, str] = {
     AlarmState.ALARM_STATE_CLEARED: "alarmClearedTime",
 }
 """The time of the event that led to a state."""
+
+
+def _place_of_time(request: Message) -> str:
+    assert isinstance(request, api.ReportAlarmRequest)
+    return _TIMES[request.report.state]
+
+
+PLACES: Places = {"event_time": _place_of_time}
+"""The attributes of a new alarm that ReportAlarm names otherwise."""
 _UNACKNOWLEDGED = "unacknowledged"
 _ID_DIGITS = 32
 

@@ -11,7 +11,8 @@ from gateway.errors import Refused, invalid
 from gateway.values import base64url
 from gateway.web.json_bodies import parsed
 from gateway.web.json_texts import JsonObject, without_empty
-from gateway.web.routes import IDENTITY_VERIFICATION, TYPE
+from gateway.web.refusing import TYPE
+from gateway.web.routes import IDENTITY_VERIFICATION
 from region_node.business.billing.rules import is_month
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (

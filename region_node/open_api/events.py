@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, ListenerResource
 from gateway.web.json_texts import JsonObject
-from gateway.web.routes import TYPE
+from gateway.web.refusing import TYPE
 from region_node.listeners.events import ResourceEvent
 from region_node.open_api.resources import Json, told_instant
 from region_node.open_api.versions import V4, Version

@@ -1,19 +1,24 @@
 """The hub of an Open API (TMF630): its listeners, each an RPC of ListenerService."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 from gateway.api.region.v1 import listener_service_pb2 as api
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, ListenerState
-from gateway.errors import invalid
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, invalid
 from gateway.values.lists import joined
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import unsupported
 from gateway.web.json_texts import JsonObject
 from gateway.web.listed import Listed
+from gateway.web.refusals import ENGLISH, text_in
 from gateway.web.routes import Answer, Asked, Route
 from gateway.web.selecting import Selection
+from region_node.listeners.callbacks import POST_SECONDS
 from region_node.open_api.events import CLOUD_EVENTS, EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.resources import (
@@ -22,6 +27,7 @@ from region_node.open_api.resources import (
     tokens_of,
     told_created,
     told_list,
+    told_one,
     told_time,
 )
 
@@ -46,16 +52,30 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
         )
 
     def registered(asked: Asked, response: api.RegisterListenerResponse) -> Answer:
-        return told_created(asked, told_listener(response.listener, asked.root, source))
+        return told_created(asked, told_listener(response.listener, asked.root, source, asked.language))
 
     def list_all(asked: Asked) -> api.ListListenersRequest:
         return api.ListListenersRequest(resource=source.resource, in_reverse=asked.is_reversed, **tokens_of(asked))
 
     def listed(asked: Asked, response: api.ListListenersResponse) -> Listed:
-        told = [told_listener(each, asked.root, source) for each in response.listeners]
+        told = [told_listener(each, asked.root, source, asked.language) for each in response.listeners]
         return told_list(asked, HUB, told, response.next_page_token, None)
 
-    resource = resource_of(source.version.listener, Listener, lambda listener: told_listener(listener, root, source))
+    def own(_: Asked) -> api.ListListenersRequest:
+        # A page has room for all that an operator system may have.
+        return api.ListListenersRequest(resource=source.resource)
+
+    def got(asked: Asked, response: api.ListListenersResponse) -> Answer:
+        name = asked.names["id"]
+        found = next((each for each in response.listeners if each.id == name), None)
+        if found is None:
+            raise Refused(Reason.REASON_LISTENER_NOT_FOUND, listener=name)
+        return told_one(asked, told_listener(found, asked.root, source, asked.language))
+
+    def in_english(listener: Listener) -> JsonObject:
+        return told_listener(listener, root, source, ENGLISH)
+
+    resource = resource_of(source.version.listener, Listener, in_english)
     return (
         Route.of(
             "POST",
@@ -76,12 +96,13 @@ def hub_routes(root: str, source: EventSource) -> Sequence[Route]:
             resource=resource,
             selection=Selection("id"),
         ),
+        Route.of("GET", f"/{HUB}/{{id}}", f"{_SERVICE}/ListListeners", own, got, resource=resource),
         Route.of("DELETE", f"/{HUB}/{{id}}", f"{_SERVICE}/RemoveListener", _remove, _removed, resource=resource),
     )
 
 
-def told_listener(listener: Listener, root: str, source: EventSource) -> JsonObject:
-    """A listener as an EventSubscription, with its state."""
+def told_listener(listener: Listener, root: str, source: EventSource, language: str) -> JsonObject:
+    """A listener as an EventSubscription, with its state. `language` is that of its problem."""
     # Of a kind that the resource has in a later version, no event occurs here.
     kinds = ",".join(source.types[each] for each in listener.kinds if each in source.types)
     is_cloud_events = listener.format == EventFormat.EVENT_FORMAT_CLOUD_EVENTS
@@ -94,11 +115,42 @@ def told_listener(listener: Listener, root: str, source: EventSource) -> JsonObj
         "state": told_word(ListenerState.DESCRIPTOR, listener.state),
         "creationDate": told_time(listener, "create_time"),
         "failureDate": told_time(listener, "failure_time"),
-        "problem": listener.problem,
+        "problem": _told_problem(listener.problem, language),
         "signingCertificate": listener.signing_certificate,
         "@type": source.version.listener,
     }
     return JsonObject.of(told)
+
+
+def _told_problem(problem: str, language: str) -> str:
+    """A failure of a callback in words; a status of HTTP, a reason and any other failure as they are."""
+    found = _problems().get(problem)
+    return problem if found is None else text_in(found, language)
+
+
+@cache
+def _problems() -> Mapping[str, LocalizedText]:
+    """Words for the kinds of failures that a connection to a callback has."""
+    seconds = int(POST_SECONDS)
+    late = LocalizedText(en=f"no answer within {seconds} seconds", zh_cn=f"{seconds}秒内无应答")
+    closed = LocalizedText(en="no connection to its address", zh_cn="无法连接其地址")
+    ended = LocalizedText(en="the connection ended before an answer", zh_cn="应答前连接中断")
+    distrusted = LocalizedText(en="its certificate is not trusted", zh_cn="其证书不受信任")
+    no_tls = LocalizedText(en="no connection by TLS", zh_cn="无法建立TLS连接")
+    return {
+        "TimeoutError": late,
+        "ConnectionTimeoutError": late,
+        "SocketTimeoutError": late,
+        "ServerTimeoutError": late,
+        "ClientConnectorError": closed,
+        "ClientConnectorDNSError": closed,
+        "ClientConnectorSSLError": no_tls,
+        "ClientConnectorCertificateError": distrusted,
+        "ClientOSError": ended,
+        "ClientConnectionResetError": ended,
+        "ServerDisconnectedError": ended,
+        "ClientResponseError": LocalizedText(en="its answer is no HTTP", zh_cn="其应答不符合HTTP"),
+    }
 
 
 def _remove(asked: Asked) -> api.RemoveListenerRequest:

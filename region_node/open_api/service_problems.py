@@ -75,7 +75,7 @@ REPORTED_PLACES = {
 """Those that ReportFault names otherwise."""
 CHANGED = ("status", "statusChangeReason", "evaluation", "note")
 """The attributes of a merge patch."""
-CHANGED_PLACES = {"reason": "statusChangeReason", "not_repaired": "statusChangeReason"}
+CHANGED_PLACES = {"reason": "statusChangeReason", "not_repaired": "statusChangeReason", "text": "note.text"}
 """Those that the RPCs of a change name otherwise."""
 _ALARM, _PROBLEM = "ResourceAlarm", "ServiceProblem"
 _REPAIRED = (FaultState.FAULT_STATE_RESOLVED, FaultState.FAULT_STATE_CLOSED)

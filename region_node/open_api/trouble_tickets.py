@@ -27,6 +27,7 @@ from gateway.values.lists import one_of
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject, without_empty
+from gateway.web.routes import Places
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
     INDIVIDUAL,
@@ -71,8 +72,15 @@ FILED_PLACES = {
 """Those that FileComplaint names otherwise."""
 CHANGED = ("status", "statusChangeReason", "category", "rating", "toRegulator", "resolution", "note")
 """The attributes of a merge patch."""
-CHANGED_PLACES = {
+
+
+def _place_of_text(request: Message) -> str:
+    return "resolution.text" if isinstance(request, api.ProposeResolutionRequest) else "note.text"
+
+
+CHANGED_PLACES: Places = {
     "reason": "statusChangeReason",
+    "text": _place_of_text,
     "cause_code": "resolution.causeCode",
     "remedy": "resolution.remedy",
     "amount": "resolution.amount",

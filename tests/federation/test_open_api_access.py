@@ -8,7 +8,8 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from gateway.api.types.v1 import access_pb2
 from gateway.web.openapi_pages import HTML_PATH, JSON_PATH
-from gateway.web.routes import TYPE, Route
+from gateway.web.refusing import TYPE
+from gateway.web.routes import Route
 from region_node.open_api.served import served_apis
 from tests.federation.running import Federation
 from tests.federation.test_access import SERVICES, answer, may_call

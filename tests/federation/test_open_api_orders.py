@@ -15,7 +15,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.security.identity import parse
 from gateway.security.tls import Credentials
 from gateway.web import listed
-from gateway.web.routes import MERGE_PATCH
+from gateway.web.refusing import MERGE_PATCH
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.counter import REQUESTER, Counter, seconds
 from tests.federation.databases import Row

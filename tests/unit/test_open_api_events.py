@@ -1,9 +1,13 @@
 """Events as TM Forum and CloudEvents have them, and listeners as an EventSubscription."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import ClientSession, ConnectionTimeoutError, ServerDisconnectedError
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -14,12 +18,21 @@ from gateway.api.region.v1.billing_service_pb2 import Bill
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.fault_pb2 import Fault
-from gateway.api.region.v1.listener_service_pb2 import EventFormat, EventKind, Listener, RegisterListenerRequest
+from gateway.api.region.v1.listener_service_pb2 import (
+    EventFormat,
+    EventKind,
+    Listener,
+    ListListenersRequest,
+    ListListenersResponse,
+    RegisterListenerRequest,
+)
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.web.json_bodies import Attributes
-from gateway.web.routes import Asked
+from gateway.web.routes import Answer, Asked
+from region_node.listeners.callbacks import Connection
 from region_node.listeners.events import ResourceEvent
 from region_node.listeners.resources import RESOURCES
 from region_node.open_api.alarm_management import ALARM_EVENTS
@@ -128,13 +141,52 @@ def test_what_a_listener_is_told_as_registers_the_same_again(
 ) -> None:
     kinds = sorted(source.types)[:count]
     listener = Listener(id="x", resource=source.resource, callback="https://crm.example/x", kinds=kinds, format=form)
-    told = told_listener(listener, ROOT, source)
+    told = told_listener(listener, ROOT, source, "en")
     said: dict[str, object] = {name: told[name] for name in ("callback", "query") if name in told}
     request = registration(source, {**said, **typed(source, "Hub")})
     assert (request.resource, request.callback) == (source.resource, listener.callback)
     assert (list(request.kinds), request.format) == (list(kinds), form)
     kept = {name: told[name] for name in ("id", "callback", *typed(source, "Hub"))}
     require_schema(file, source.version.listener, kept, None)
+
+
+@SOURCES
+def test_a_listener_is_read_by_its_id_out_of_those_of_its_operator_system(
+    source: EventSource, message: Message, file: str
+) -> None:
+    (one,) = [each for each in hub_routes(ROOT, source) if (each.verb, each.path) == ("GET", "/hub/{id}")]
+    asked = Asked(ROOT, {"id": "b"}, {}, "en", Requester(), "", wait=Duration(), body=Attributes({}, ""))
+    assert one.request(asked) == ListListenersRequest(resource=source.resource)
+    found = [Listener(id=name, resource=source.resource) for name in ("a", "b", "c")]
+    answer = one.answer(asked, ListListenersResponse(listeners=found))
+    assert isinstance(answer, Answer)
+    assert answer.body == told_listener(found[1], ROOT, source, "en")
+    with pytest.raises(Refused) as told:
+        one.answer(asked, ListListenersResponse(listeners=found[:1]))
+    assert told.value.reason == Reason.REASON_LISTENER_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("failure", "english", "chinese"),
+    [
+        (TimeoutError(), "no answer within 10 seconds", "10秒内无应答"),
+        (ServerDisconnectedError(), "the connection ended before an answer", "应答前连接中断"),
+        (ConnectionTimeoutError(), "no answer within 10 seconds", "10秒内无应答"),
+    ],
+)
+def test_a_failure_of_a_callback_is_told_in_words(failure: Exception, english: str, chinese: str) -> None:
+    class Session:
+        def post(self, *_: object, **__: object) -> None:
+            raise failure
+
+    connection = Connection(cast("ClientSession", Session()))
+    with pytest.raises(Unreachable) as raised:
+        asyncio.run(connection.post(urlsplit("https://crm.example/x"), {}, b""))
+    listener = Listener(problem=str(raised.value))
+    for language, words in (("en", english), ("zh-CN", chinese)):
+        assert told_listener(listener, ROOT, ORDER_EVENTS, language)["problem"] == words
+    for said in ("HTTP 503", "CERTIFICATE_REVOKED"):
+        assert told_listener(Listener(problem=said), ROOT, ORDER_EVENTS, "zh-CN")["problem"] == said
 
 
 def test_version_5_wants_the_type_of_a_listener_and_another_one_is_refused() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.empty_pb2 import Empty
@@ -11,12 +13,13 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1.complaint_service_pb2 import RespondToComplaintRequest, WithdrawComplaintRequest
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import Arrival
 from gateway.web.json_bodies import Attributes, parsed
-from gateway.web.routes import Answer, Api, Asked, Route, application
+from gateway.web.routes import Answer, Api, Asked, Route, application, applications
 from gateway.web.selecting import (
     MOST_ATTRIBUTES,
     TIME,
@@ -37,6 +40,16 @@ from region_node.open_api.product_ordering import PRODUCT_ORDERING
 from region_node.open_api.trouble_ticketing import TROUBLE_TICKETS
 
 FILED = {"relatedEntity": [{"id": "13800138000", "role": "affected"}]}
+ALARM: Mapping[str, object] = {
+    "alarmType": "communicationsAlarm",
+    "perceivedSeverity": "minor",
+    "state": "updated",
+    "alarmRaisedTime": "2026-12-01T00:00:00Z",
+    "alarmChangedTime": "2026-12-02T00:00:00Z",
+    "alarmedObject": {"id": "ring-7"},
+}
+NOTE = {"note": [{"text": ""}]}
+RESOLVED = {"status": "resolved", "resolution": {"causeCode": "x"}}
 WORDS = words_of(OrderState.DESCRIPTOR)
 
 
@@ -122,6 +135,10 @@ def test_a_list_by_the_number_of_nobody_is_empty_and_nobody_is_found_by_an_id() 
         (TROUBLE_TICKETS, "/troubleTicket", FILED, "complaint.other", "complaint.other"),
         (PROBLEM_MANAGEMENT, "/serviceProblem", {}, "number", "affectedResource.id"),
         (ALARM_MANAGEMENT, "/ackAlarms", {}, "alarm_ids", "alarmPattern"),
+        (ALARM_MANAGEMENT, "/alarm", ALARM, "event_time", "alarmChangedTime"),
+        (PROBLEM_MANAGEMENT, "/serviceProblem/x", NOTE, "text", "note.text"),
+        (TROUBLE_TICKETS, "/troubleTicket/x", NOTE, "text", "note.text"),
+        (TROUBLE_TICKETS, "/troubleTicket/x", RESOLVED, "text", "resolution.text"),
     ],
 )
 def test_a_refusal_names_the_place_in_the_request_that_became_the_field(
@@ -132,12 +149,79 @@ def test_a_refusal_names_the_place_in_the_request_that_became_the_field(
             await super().call(path, arrival)
             raise invalid(field, "not set", "未填写")
 
-    async def posted() -> tuple[int, object]:
-        served = application(api, Refusing(), lambda _: {})
-        async with TestClient(TestServer(served)) as client, client.post(path, json=body) as told:
+    async def sent() -> tuple[int, object]:
+        served, verb = application(api, Refusing(), lambda _: {}), "PATCH" if path.endswith("/x") else "POST"
+        async with TestClient(TestServer(served)) as client, client.request(verb, path, json=body) as told:
             return told.status, (await told.json())["message"]
 
-    assert asyncio.run(posted()) == (400, f"field: {place}; problem: not set")
+    assert asyncio.run(sent()) == (400, f"field: {place}; problem: not set")
+
+
+def test_an_order_without_the_number_that_its_business_needs_is_refused_by_the_attribute() -> None:
+    class Refusing(Calls):
+        async def call(self, path: str, arrival: Arrival) -> Message:
+            await super().call(path, arrival)
+            raise Refused(Reason.REASON_NUMBER_INVALID, number="")
+
+    item = {"action": "add", "productOffering": {"id": "PAY"}}
+    body = {"productOrderItem": [item], "relatedParty": [{"id": "holder", "role": "applicant"}]}
+
+    async def posted() -> tuple[int, object]:
+        served = application(PRODUCT_ORDERING, Refusing(), lambda _: {})
+        async with TestClient(TestServer(served)) as client, client.post("/productOrder", json=body) as told:
+            return told.status, (await told.json())["message"]
+
+    place = "productOrderItem.product.realizingResource.id"
+    assert asyncio.run(posted()) == (400, f"field: {place}; problem: is missing")
+
+
+@pytest.mark.parametrize("path", ["/productOrder", "/productOrder/x"])
+def test_fields_name_attributes_of_the_resource_and_any_other_name_is_refused(path: str) -> None:
+    class Answering(Calls):
+        async def call(self, path: str, arrival: Arrival) -> Message:
+            await super().call(path, arrival)
+            return ListOrdersResponse() if path.endswith("/ListOrders") else GetOrderResponse()
+
+    async def asked(fields: str) -> tuple[int, object]:
+        served = application(PRODUCT_ORDERING, Answering(), lambda _: {})
+        async with TestClient(TestServer(served)) as client, client.get(path, params={"fields": fields}) as told:
+            body = await told.json()
+            return told.status, (body["code"], body["message"]) if told.status == HTTPStatus.BAD_REQUEST else None
+
+    for fields in ("none", "state,orderDate", "stateChange", "id,href,@type,@baseType"):
+        assert asyncio.run(asked(fields)) == (200, None)
+    told = ("ATTRIBUTE_UNSUPPORTED", "attribute: nosuch; problem: CrossregionProductOrder has no such attribute")
+    assert asyncio.run(asked("state,nosuch")) == (400, told)
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "served", "meant"),
+    [
+        ("GET", "/tmf-api/nosuch/v4/x", 404, PRODUCT_ORDERING.root, ""),
+        ("GET", "/tmf-api", 404, PRODUCT_ORDERING.root, ""),
+        ("POST", f"{PRODUCT_ORDERING.root}x/productOrder", 404, PRODUCT_ORDERING.root, ""),
+        ("GET", f"{PRODUCT_ORDERING.root}/nosuch/", 404, "CrossregionProductOrder", ""),
+        ("PUT", f"{PRODUCT_ORDERING.root}/productOrder", 405, "CrossregionProductOrder", ""),
+        ("GET", f"{PRODUCT_ORDERING.root}/productOrder/", 404, "CrossregionProductOrder", "/productOrder?"),
+        ("PATCH", f"{PRODUCT_ORDERING.root}/productOrder/x/", 404, "CrossregionProductOrder", "/productOrder/x?"),
+    ],
+)
+def test_an_unknown_address_is_refused_in_the_form_of_tm_forum_with_those_that_are_known(
+    verb: str, path: str, status: int, served: str, meant: str
+) -> None:
+    async def asked() -> tuple[int, Mapping[str, str]]:
+        server = web.Application()
+        for root, each in applications((PRODUCT_ORDERING,), Calls(), lambda _: {}).items():
+            server.add_subapp(root, each)
+        async with TestClient(TestServer(server)) as client, client.request(verb, path, json={}) as told:
+            return told.status, await told.json()
+
+    told, body = asyncio.run(asked())
+    assert (told, body["code"], body["@type"]) == (status, "METHOD_UNKNOWN", "Error")
+    assert f"served: {PRODUCT_ORDERING.root}" in body["message"]
+    assert served in body["message"]
+    assert meant in body["reason"]
+    assert bool(meant) == ("Did you mean" in body["reason"])
 
 
 def test_an_external_id_that_is_no_request_id_is_refused_by_its_own_name() -> None:
