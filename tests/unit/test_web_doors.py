@@ -39,6 +39,7 @@ DOORS = {
         "region_node.requests.checks.TEXT_LIMIT",
     ),
     "region_node/open_api": (
+        "region_node.listeners.callbacks.POST_SECONDS",
         "region_node.listeners.events.ResourceEvent",
         "region_node.records.listing.FAR",
         "region_node.requests.checks.LONGEST_WAIT",
@@ -77,6 +78,7 @@ QUANTITIES = {
 REFUSALS = {
     "region_node/open_api/cancellations.py::told_cancellation": "TM Forum has a resource for it, and no RPC has",
     "region_node/open_api/customer_bills.py::_unknown": "TM Forum has an id for a bill, and the RPC has a month",
+    "region_node/open_api/hub.py::hub_routes.got": "TM Forum has an address for a listener, and the RPC has a list",
 }
 RULES: Mapping[Rule, Mapping[str, str]] = {
     web_doors.states_compared: STATES,
