@@ -36,7 +36,8 @@ class AccessTokens:
             return Identity(self.node.federation, Role.ROLE_OPERATOR, self.node.region, operator or "")
         except ValueError:
             raise TokenInvalid(
-                "its client is no operator system of this region", "其客户端不是本地区业务系统"
+                "no scope of this region's operator systems has its client as client_id",
+                "本地区业务系统的权限范围均未以其客户端为client_id",
             ) from None
 
 

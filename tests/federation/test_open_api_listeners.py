@@ -58,6 +58,7 @@ async def test_a_listener_is_told_of_orders_until_it_is_removed(
     await until(is_told, "the listener is told that the order is completed")
     (listed,) = (await web.ask("GET", HUB)).bodies
     assert (listed, listed["state"]) == (made.body, "active")
+    assert (await web.ask("GET", made.headers["location"])).body == made.body
     removed = await web.ask("DELETE", below(HUB, str(made.body["id"])))
     assert (removed.status, removed.text) == (HTTPStatus.NO_CONTENT, "")
     assert (await web.ask("GET", HUB)).bodies == []

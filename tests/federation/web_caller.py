@@ -24,6 +24,7 @@ _PLACES = {
     "report.description": "description",
     "complaint.description": "description",
     "alarm_ids": "alarmPattern",
+    "field text ": "field note.text ",
 }
 ORDERS, CANCELLATIONS = f"{API}/productOrder", f"{API}/cancelProductOrder"
 
