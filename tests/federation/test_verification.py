@@ -229,7 +229,8 @@ async def test_a_bill_is_shown_for_code_and_password(federation: Federation, sic
 
     assert await bill(request_id) == "sichuan"
     told = await refusal(bill(federation.next_id()))
-    assert (told.reason, told.parameters["documents"]) == ("NOT_VERIFIED", "OTP, PWD")
+    parameters = {"documents": "OTP, PWD", "documents_zh_cn": "OTP、PWD"}
+    assert (told.reason, told.parameters) == ("NOT_VERIFIED", parameters)
 
 
 async def test_what_is_supplemented_must_be_verified_too(
