@@ -11,7 +11,7 @@ from gateway.api.region.v1.order_oversight_service_pb2 import JointOrderSummary,
 from gateway.api.region.v1.resource_oversight_service_pb2 import ResourceStatus
 from gateway.errors import invalid
 
-_ORDER = re.compile(r"([^/]+)/(?:[^/]+/[^/]+|J\d+-\d+)")
+_ORDER = re.compile(r"([^/]+)/(?:(?:(?:staff|node)/)?[^/]+/[^/]+|J\d+-\d+)")
 
 
 class Versioned(Protocol):
@@ -29,6 +29,7 @@ Item = TypeVar("Item", bound=Versioned)
 def origin_region(order_id: str) -> str:
     """The region in `<origin region>/<operator>/<request id>`, or in the id of a joint order.
 
+    The operator is an operator system, `staff/<name>`, or `node/complaints` of the money for a complaint.
     Raises Refused with REQUEST_INVALID.
     """
     found = _ORDER.fullmatch(order_id)
