@@ -4,6 +4,8 @@ A page of `frame.html.j2` needs no other file: no network, no script. Templates 
 characters. They hold markup, loops and conditions; every text and figure comes from the page, a frozen dataclass.
 """
 
+import hashlib
+from base64 import b64encode
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -29,6 +31,7 @@ class HtmlPages:
             keep_trailing_newline=True,
         )
         self._environment.filters["pixels"] = _pixels
+        self._environment.globals["policy"] = self.policy  # of `frame.html.j2`
 
     def written(self, template: str, title: str, language: str, page: object, frame: object = None) -> str:
         """The HTML of a page, which its template sees as `page`, and its frame as `frame`. `language` is one of
@@ -42,6 +45,11 @@ class HtmlPages:
     def style(self) -> str:
         """The style sheet that all pages share."""
         return self._environment.get_template("style.css.j2").render()
+
+    def policy(self) -> str:
+        """The Content-Security-Policy of a page of `frame.html.j2`: its own style counts; nothing is loaded or runs."""
+        digest = b64encode(hashlib.sha256(self.style().encode()).digest()).decode()
+        return f"default-src 'none'; style-src 'sha256-{digest}'"
 
 
 def _shown(value: object) -> object:

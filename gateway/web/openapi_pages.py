@@ -21,8 +21,7 @@ from gateway.web.tables import Cell, Table
 READERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 """The callers of an API."""
 JSON_PATH, HTML_PATH = "openapi.json", "openapi.html"
-# The style stands in the page; nothing is loaded, and nothing runs.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_Written = tuple[str, Mapping[str, str]]  # a text and the headers of its answer
 
 
 @dataclass(frozen=True)
@@ -47,31 +46,34 @@ def described(api: Api) -> Api:
     service = api.routes[0].rpc.split("/")[1].rpartition(".")[2]
 
     document = cache(lambda: openapi(api))
-    as_json = _once(lambda: json.dumps(document(), ensure_ascii=False, indent=2), TYPE, {})
-    as_html = _once(lambda: _html(document()), "text/html", {"Content-Security-Policy": _POLICY})
+    as_json = _once(lambda: (json.dumps(document(), ensure_ascii=False, indent=2), {}), TYPE)
+    as_html = _once(lambda: _html(document()), "text/html")
     shown = ((JSON_PATH, as_json), (HTML_PATH, as_html))
     pages = [Page(f"{api.root}/{path}", service, READERS, show) for path, show in shown]
     return replace(api, pages=(*api.pages, *pages))
 
 
-def _once(write: Callable[[], str], kind: str, headers: Mapping[str, str]) -> Handler:
+def _once(write: Callable[[], _Written], kind: str) -> Handler:
     """Shows a text that a process writes once: the table of routes never changes."""
     written = cache(write)
 
     async def show(_: web.Request) -> web.StreamResponse:
-        return web.Response(text=await asyncio.to_thread(written), content_type=kind, headers=headers)
+        text, headers = await asyncio.to_thread(written)
+        return web.Response(text=text, content_type=kind, headers=headers)
 
     return show
 
 
-def _html(document: Schema) -> str:
+def _html(document: Schema) -> _Written:
     # Templates are a large import, needed only by those who read this page.
     from gateway.web.html_pages import HtmlPages  # noqa: PLC0415
 
     info = cast("Mapping[str, str]", document["info"])
     title = f"{info['title']} {info['version']}"
     page = ApiPage(JSON_PATH, [*_operations(document), *_types(document)])
-    return HtmlPages().written("openapi.html.j2", title, ENGLISH, page)
+    pages = HtmlPages()
+    policy = f"{pages.policy()}; base-uri 'none'; frame-ancestors 'none'"
+    return pages.written("openapi.html.j2", title, ENGLISH, page), {"Content-Security-Policy": policy}
 
 
 def _operations(document: Schema) -> Iterator[Section]:

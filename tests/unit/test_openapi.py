@@ -200,3 +200,4 @@ def test_a_description_is_written_once_however_often_it_is_read(monkeypatch: pyt
     shown = asyncio.run(twice())
     assert written == ["openapi.html.j2"]
     assert all(isinstance(each, web.Response) and api.title in str(each.text) for each in shown)
+    assert all(each.headers["Content-Security-Policy"].startswith(HtmlPages().policy()) for each in shown)
