@@ -205,7 +205,7 @@ def _course(found: GetComplaintResponse) -> Sequence[Event]:
 
 def _entries(visit: Visit, complaint: Complaint, steps: Collection[str]) -> Iterator[Entry]:
     """The forms that the complaint allows, and the one that was sent and refused: what was entered stays there."""
-    proposal, answer = _proposal(visit), _answer(visit, complaint, may_ask=ASK in steps)
+    proposal, answer = _proposal(visit, complaint), _answer(visit, complaint, may_ask=ASK in steps)
     if proposal.is_entered or PROPOSE in steps:
         yield proposal
     if answer.is_entered or RESPOND in steps or PASS_ON in steps:
@@ -242,15 +242,18 @@ def _private_note(visit: Visit) -> Entry:
     return entry(visit, _NOTE, translated("Private note"), translated("Add the private note"), fields)
 
 
-def _proposal(visit: Visit) -> Entry:
+def _proposal(visit: Visit, complaint: Complaint) -> Entry:
     causes = [Option(each.code, cause_name(each.code)) for each in learned().resolution_causes]
-    amount = translated("Amount of a refund or a credit, in {currency}: 12.00", currency=CURRENCY)
+    pays = rules.brings_money(complaint)
+    remedies = options_of(Remedy.DESCRIPTOR, without=() if pays else rules.OF_MONEY)
     fields = [
         _text(translated("Resolution, for the customer")),
         Field(_CAUSE, "choice", translated("Cause"), options=causes),
-        Field(_REMEDY, "choice", translated("Remedy"), options=options_of(Remedy.DESCRIPTOR)),
-        Field(_AMOUNT, "amount", amount, is_required=False),
+        Field(_REMEDY, "choice", translated("Remedy"), options=remedies),
     ]
+    if pays:
+        amount = translated("Amount of a refund or a credit, in {currency}: 12.00", currency=CURRENCY)
+        fields.append(Field(_AMOUNT, "amount", amount, is_required=False))
     return entry(visit, PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
 
 

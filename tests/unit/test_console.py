@@ -183,9 +183,10 @@ def test_a_due_time_says_how_near_it_is_in_words_and_by_a_colour() -> None:
     found = [due_cell(to_timestamp(NOW + timedelta(minutes=left)), NOW) for left in (-90, 0, 60, 180, 3 * 24 * 60)]
     assert [each.badge for each in found] == ["late", "late", "soon", "near", "far"]
     assert found[0].text == "overdue by 1 h 30 min"
-    assert found[4].text == "in 3 d 0 h"
+    assert found[4].text == "in 3 d"
     assert due_cell(Timestamp(), NOW).text == ""
     assert span(timedelta(minutes=5, seconds=59)) == "5 min"
+    assert [span(timedelta(hours=each)) for each in (4, 24, 25)] == ["4 h", "1 d", "1 d 1 h"]
 
 
 def test_a_reader_has_a_language_of_its_own_and_the_process_keeps_its_own() -> None:
@@ -275,6 +276,15 @@ def test_what_another_region_handles_takes_the_words_of_the_customer_alone(
     assert headings == [heading] * bool(heading)
     assert ('name="ask"' in page) == (owner == "guangdong")
     assert '<h2 id="note">' in page
+
+
+@pytest.mark.parametrize("case", ["", "guangdong/20261124-7"])
+def test_the_resolution_of_a_case_may_bring_money_and_that_of_its_work_item_offers_none(case: str) -> None:
+    found = complaint()
+    found.case_id = case
+    page = written(view_of("/complaints/{id:.+}"), GetComplaintResponse(complaint=found))
+    offered = [each in page for each in ('value="apology"', 'value="refund"', 'value="credit"', 'name="amount"')]
+    assert offered == [True, *[not case] * 3]
 
 
 @pytest.mark.parametrize("origin", ["guangdong", "sichuan"])

@@ -1,6 +1,6 @@
 """The forms of pages: fields of a few kinds, which keep what was entered where a form is refused."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
@@ -106,10 +106,11 @@ def _entered(visit: Visit, field: Field, concerns: Callable[[Refused, str], bool
     return replace(field, text=field.text if is_anew else visit.form.text(field.name), problem=problem)
 
 
-def options_of(enum: EnumDescriptor) -> Sequence[Option]:
-    """The values of an enum, to choose from."""
+def options_of(enum: EnumDescriptor, without: Collection[int] = ()) -> Sequence[Option]:
+    """The values of an enum, to choose from, `without` those of these numbers."""
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return [Option(said, word(enum.values_by_number[each].name, prefix)) for said, each in numbers_of(enum).items()]
+    found = numbers_of(enum).items()
+    return [Option(said, word(enum.values_by_number[each].name, prefix)) for said, each in found if each not in without]
 
 
 def value_chosen(visit: Visit, name: str, enum: EnumDescriptor) -> int:

@@ -98,14 +98,15 @@ def severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in its two largest units, for example `2 h 10 min`; to the minute."""
+    """A length of time in its two largest units, for example `2 h 10 min`, or `4 h`; to the minute."""
     days, rest = divmod(length, _DAY)
-    hours, minutes = divmod(rest, _HOUR)
+    hours, rest = divmod(rest, _HOUR)
+    minutes = rest // _MINUTE
     if days:
-        return translated("{days} d {hours} h", days=days, hours=hours)
-    if hours:
-        return translated("{hours} h {minutes} min", hours=hours, minutes=minutes // _MINUTE)
-    return translated("{minutes} min", minutes=minutes // _MINUTE)
+        return translated("{days} d {hours} h", days=days, hours=hours) if hours else translated("{days} d", days=days)
+    if hours and minutes:
+        return translated("{hours} h {minutes} min", hours=hours, minutes=minutes)
+    return translated("{hours} h", hours=hours) if hours else translated("{minutes} min", minutes=minutes)
 
 
 def by_due(due: Timestamp) -> tuple[bool, int, int]:

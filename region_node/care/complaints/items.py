@@ -18,8 +18,8 @@ def require_item(complaint: Complaint) -> None:
 
 
 def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
-    """Raises Refused for money in a work item's resolution: a case pays once, for its own resolution."""
-    if complaint.case_id and resolution.remedy in rules.OF_MONEY:
+    """Raises Refused for money in a work item's resolution."""
+    if not rules.brings_money(complaint) and resolution.remedy in rules.OF_MONEY:
         raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.case_id)
 
 

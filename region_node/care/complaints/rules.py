@@ -91,6 +91,11 @@ def owes_answer(complaint: Complaint) -> bool:
     return complaint.state != PENDING and complaint.state not in ANSWERED
 
 
+def brings_money(complaint: Complaint) -> bool:
+    """Whether a resolution of the complaint may pay: a case pays once, by its own, and a work item never."""
+    return not complaint.case_id
+
+
 def is_unclassified(complaint: Complaint) -> bool:
     """Whether the complaint has no category yet, so that no department has it."""
     return not complaint.request.category
