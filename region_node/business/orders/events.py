@@ -74,7 +74,8 @@ def _event(row: _Row) -> OrderEvent:
 
 def _known_of(row: _Row) -> OrderEvent:
     """An event without a body, completed with the constant fields of its order."""
-    origin_region, operator, _ = row.order_id.split("/", 2)
+    origin_region, _, rest = row.order_id.partition("/")
+    operator = rest.rpartition("/")[0]  # staff and the node itself have a slash in their names; no request id has one
     event = OrderEvent(
         sequence=row.sequence,
         event_time=to_timestamp(from_microseconds(row.time)),
