@@ -151,7 +151,7 @@ def report_of(body: Attributes, requester: Requester) -> FaultReport:
     require_type(body, *SERVICE_PROBLEM.types)
     for name, only in (("category", CATEGORY), ("reason", UNKNOWN)):
         if body.text(name) not in ("", only):
-            raise unsupported(body.at(name), f"it is {only}", f"须为{only}")
+            raise unsupported(body.at(name), f"its only value is {only}", f"唯一可用值为{only}")
     report = FaultReport(
         description=body.text("description"),
         contact_number=body.text("contactNumber"),

@@ -103,6 +103,13 @@ def test_what_a_fault_would_not_heed_is_refused_by_its_name(body: Mapping[str, o
     assert refused.value.parameters["attribute"] == attribute
 
 
+@pytest.mark.parametrize(("attribute", "only"), [("category", "fault"), ("reason", "unknown")])
+def test_an_attribute_of_a_new_fault_with_one_possible_value_is_refused_with_it(attribute: str, only: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read({attribute: "other"})
+    assert refused.value.parameters["problem"] == f"its only value is {only}"
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
