@@ -13,6 +13,7 @@ from gateway.wording.languages import current_language, has_reader, in_language,
 _META = "crossregion.terms"
 _DOCUMENTS = frozenset({"document", "documents", "documents_zh_cn"})
 _LINE = re.compile(r"(?<![\w/.-])[A-Z][A-Z0-9_]*(?:[|+][A-Z][A-Z0-9_]*)*(?![\w/.-])")
+_COLON = re.compile(": |：")
 
 
 def learn(terms: Terms) -> None:
@@ -102,6 +103,16 @@ def localized_name(code: str, terms: Iterable[CodeTerm]) -> LocalizedText:
 def choice_name(characteristic: CharacteristicSpecification, choice: str) -> str:
     """The name of a choice of a characteristic; the choice itself where the catalogue has no name for it."""
     return _known(choice, characteristic.choice_names) or choice
+
+
+def characteristic_label(characteristic: CharacteristicSpecification) -> str:
+    """The thing that a characteristic is: the words of its description before a colon, or its name without any."""
+    return _COLON.split(in_language(characteristic.description))[0] or characteristic.name
+
+
+def characteristic_hint(characteristic: CharacteristicSpecification) -> str:
+    """The explanation of a characteristic: the words of its description behind a colon; empty for none."""
+    return "".join(_COLON.split(in_language(characteristic.description), maxsplit=1)[1:])
 
 
 def named(code: str, name: LocalizedText) -> str:

@@ -21,19 +21,26 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
 )
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText
 from gateway.errors import Refused, invalid
 from gateway.federation.documents import parse_alternatives
 from gateway.web.console.entries import CURRENCY, Entry, Field, amount_of, time_of
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import TextFilter, chosen_value, text_filter
-from gateway.web.console.pages import Calling, Shown, Visit
+from gateway.web.console.pages import Calling, Shown, Visit, unless_refused
 from gateway.web.console.parts import Choice, Fact, Option, region_options
 from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
 from gateway.wording.languages import clauses, enumerated, in_language, translated
-from gateway.wording.terms import choice_name, named, region_name, required_line
+from gateway.wording.terms import (
+    characteristic_hint,
+    characteristic_label,
+    choice_name,
+    named,
+    region_name,
+    required_line,
+)
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
 from region_node.business.orders import rules
@@ -52,6 +59,8 @@ APPLICANT = "applicant"
 """The field with the applicant."""
 REGION = "region"
 """The field with the home region of a line that does not exist yet."""
+CUSTOMER = "customer"
+"""The field with the number of a customer for whom a further line is opened: the order is not about that one."""
 FIELDS = (CHANNEL, papers.SEEN)
 """The fields of each form of an order."""
 _VALUE, _AMOUNT, _TIME = "value.", "amount.", "time."  # before the names of characteristics
@@ -72,6 +81,11 @@ class Sold:
 
     plans: Sequence[Plan] = ()
     offerings: Sequence[Offering] = ()
+
+    def name_of(self, sold: str) -> str:
+        """The name of one of them in the language of the reader, with its id; the id alone of another one."""
+        names = {each.id: each.name for each in self.plans} | {each.id: each.name for each in self.offerings}
+        return named(sold, names.get(sold, LocalizedText()))
 
 
 @dataclass(frozen=True)
@@ -103,6 +117,8 @@ class _Page:
     applicant: Choice
     number: TextFilter | None
     """None for an order without a line."""
+    customer: str = field(repr=False)
+    """The number of the customer, kept for another business; empty where `number` has it."""
     places: Sequence[Choice]
     apply: str
     warnings: Sequence[str]
@@ -145,6 +161,12 @@ async def read_sold(
     return Sold(plans, offerings)
 
 
+async def read_named(calling: Calling, guide: GetBusinessGuideResponse | Refused, region: str) -> Sold:
+    """The plans and offerings of a region that an order may name; none where they are refused."""
+    sold = guide if isinstance(guide, Refused) else await unless_refused(read_sold(calling, guide, region, _ANY_LINE))
+    return Sold() if isinstance(sold, Refused) else sold
+
+
 def shown_guide(
     visit: Visit,
     counted: Papers,
@@ -159,11 +181,14 @@ def shown_guide(
     """
     lacks_key = _lacks_key(visit, counted, guide)
     takes_orders = guide.offered_here and not lacks_key
+    customer = visit.query.text(CUSTOMER)
+    number = visit.query.text(NUMBER) or customer
     page = _Page(
-        back=Link(translated("Another business"), visit.address(NEW_ORDER, number=visit.query.text(NUMBER))),
+        back=Link(translated("Another business"), visit.address(NEW_ORDER, number=number)),
         business=guide.business.code,
         applicant=_applicants(visit, guide),
         number=None if home_of(guide.business) else text_filter(visit, NUMBER, translated("Number"), "tel"),
+        customer=customer,
         places=places,
         apply=translated("Show"),
         warnings=list(_warnings(visit, counted, guide, lacks_key=lacks_key)),
@@ -207,7 +232,9 @@ def homes(visit: Visit, guide: GetBusinessGuideResponse) -> Iterator[Choice]:
     """The choice of the home region of a line that does not exist yet; none for a line with a number."""
     for each in guide.business.characteristics:
         if each.name == home_of(guide.business):
-            yield Choice(REGION, _label(each), [Option("", ""), *region_options()], visit.query.text(REGION))
+            yield Choice(
+                REGION, characteristic_label(each), [Option("", ""), *region_options()], visit.query.text(REGION)
+            )
 
 
 def _warnings(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, *, lacks_key: bool) -> Iterator[str]:
@@ -274,23 +301,19 @@ def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, so
     ]
 
 
-def _label(characteristic: CharacteristicSpecification) -> str:
-    return in_language(characteristic.description) or characteristic.name
-
-
 def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     """The field of a characteristic, by its type."""
-    label = _label(characteristic)
+    label, hint = characteristic_label(characteristic), characteristic_hint(characteristic)
     name, must = f"{_VALUE}{characteristic.name}", characteristic.required
     options = _options(characteristic, sold)
     if options:
-        return Field(name, "choice", label, is_required=must, options=options)
+        return Field(name, "choice", label, is_required=must, options=options, hint=hint)
     if characteristic.value_type == ValueType.VALUE_TYPE_TIME:
-        return Field(f"{_TIME}{characteristic.name}", "time", label, is_required=must)
+        return Field(f"{_TIME}{characteristic.name}", "time", label, is_required=must, hint=hint)
     if characteristic.value_type == ValueType.VALUE_TYPE_AMOUNT:
         told = translated("{name}, in {currency}: 12.00", name=label, currency=CURRENCY)
-        return Field(f"{_AMOUNT}{characteristic.name}", "amount", told, is_required=must)
-    return Field(name, "line", label, longest=TEXT_LIMIT, is_required=must)
+        return Field(f"{_AMOUNT}{characteristic.name}", "amount", told, is_required=must, hint=hint)
+    return Field(name, "line", label, longest=TEXT_LIMIT, is_required=must, hint=hint)
 
 
 def _options(characteristic: CharacteristicSpecification, sold: Sold) -> Sequence[Option]:
@@ -321,6 +344,16 @@ def concerns(refused: Refused, name: str) -> bool:
     kind, _, rest = name.partition(".")
     is_value = f"{kind}." in (_VALUE, _AMOUNT, _TIME) and refused.reason in _OF_CHARACTERISTICS
     return (is_value and refused.parameters.get("name") == rest) or papers.concerns(refused, name)
+
+
+def in_words(business: Business, refused: Refused) -> Refused:
+    """A refusal about a field of the form, with the name of the business, and the label of a characteristic."""
+    if refused.reason not in _OF_CHARACTERISTICS:
+        return refused
+    names = {each.name: characteristic_label(each) for each in business.characteristics}
+    told, name = dict(refused.parameters), refused.parameters.get("name", "")
+    told |= {"business": in_language(business.name) or business.code, "name": names.get(name, name)}
+    return Refused(refused.reason, **told)
 
 
 def _minor_units(visit: Visit, name: str) -> str:

@@ -28,10 +28,11 @@ from gateway.wording.languages import in_language, translated
 from gateway.wording.terms import business_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
-from region_node.business.joint import rules
+from region_node.business.joint import rules, templates
 from region_node.business.joint.course import happened
 from region_node.console import order as order_page
 from region_node.console import rpcs
+from region_node.console.guides import RPCS, Sold, read_named
 from region_node.console.steps import Steps, with_sent
 from region_node.console.words import CUSTOMERS, applicant_name, number_fact, submitted_by
 
@@ -62,13 +63,22 @@ def path_of(joint_order_id: str) -> str:
 class _Found:
     order: JointOrder = field(repr=False)
     guide: GetBusinessGuideResponse | Refused = field(repr=False)
+    sold: Sold
+    """Where the order opens a line."""
 
 
 async def _read(visit: Visit, calling: Calling) -> _Found:
     request = GetJointOrderRequest(joint_order_id=visit.names[_ID])
     order = (await calling.ask(rpcs.GET_JOINT_ORDER, request)).order
     asked = GetBusinessGuideRequest(business=order.request.business)
-    return _Found(order, await unless_refused(calling.ask(rpcs.GET_BUSINESS_GUIDE, asked)))
+    guide = await unless_refused(calling.ask(rpcs.GET_BUSINESS_GUIDE, asked))
+    return _Found(order, guide, await read_named(calling, guide, _region_of_line(order, guide)))
+
+
+def _region_of_line(order: JointOrder, guide: GetBusinessGuideResponse | Refused) -> str:
+    """The region where the order opens a line; empty for none."""
+    opened = [] if isinstance(guide, Refused) else templates.opening(guide.business)
+    return next((each.region for _, place in opened for each in order.places[place - 1 : place]), "")
 
 
 def _show(visit: Visit, found: _Found) -> Shown:
@@ -86,7 +96,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
                 _items(order),
                 waiting_table(order, visit.now, _since),
                 milestones_table(order),
-                *order_page.requested(order.request, found.guide),
+                *order_page.requested(order.request, found.guide, found.sold),
             ]
         ),
         course_heading=translated("Course"),
@@ -229,7 +239,7 @@ def _cancelled(_: Visit, answer: CancelJointOrderResponse) -> str:
 
 VIEW = View.of(
     "/joint-orders/{id:.+}",
-    (rpcs.GET_JOINT_ORDER, rpcs.GET_BUSINESS_GUIDE),
+    (rpcs.GET_JOINT_ORDER, *RPCS),
     _read,
     _show,
     forms=(

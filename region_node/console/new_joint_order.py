@@ -101,7 +101,8 @@ def _place(business: Business, place: int) -> str:
 
 def _entry(visit: Visit, counted: Papers, found: _Found) -> Entry:
     fields = [*_sites(found.regions), *guides.fields_of(visit, counted, found.guide, found.sold)]
-    return entry(visit, _SUBMIT, translated("New joint order"), translated("Submit"), fields, _concerns)
+    in_words = partial(guides.in_words, found.guide.business)
+    return entry(visit, _SUBMIT, translated("New joint order"), translated("Submit"), fields, _concerns, in_words)
 
 
 def _sites(regions: Sequence[str]) -> Iterator[Field]:

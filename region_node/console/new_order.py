@@ -22,7 +22,7 @@ from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule, load_rules
 from region_node.console import guides, new_joint_order, rpcs
 from region_node.console import order as order_page
-from region_node.console.guides import APPLICANT, BUSINESS, NEW_ORDER, REGION, Sold
+from region_node.console.guides import APPLICANT, BUSINESS, CUSTOMER, NEW_ORDER, REGION, Sold
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
 
@@ -110,8 +110,8 @@ def _businesses(visit: Visit, businesses: Sequence[Business]) -> Table:
 
 def _address(visit: Visit, business: Business) -> str:
     path = new_joint_order.PATH if rules.is_joint(business) else NEW_ORDER
-    number = "" if guides.home_of(business) else visit.query.text(NUMBER)
-    return visit.address(path, business=business.code, number=number)
+    name = CUSTOMER if guides.home_of(business) else NUMBER
+    return visit.address(path, business=business.code, **{name: visit.query.text(NUMBER)})
 
 
 def _handled(business: Business) -> str:
@@ -124,7 +124,8 @@ def _handled(business: Business) -> str:
 
 def _entry(visit: Visit, counted: Papers, sold: Sold, guide: GetBusinessGuideResponse) -> Entry:
     fields = guides.fields_of(visit, counted, guide, sold)
-    return entry(visit, _SUBMIT, translated("New order"), translated("Submit"), fields, guides.concerns)
+    in_words = partial(guides.in_words, guide.business)
+    return entry(visit, _SUBMIT, translated("New order"), translated("Submit"), fields, guides.concerns, in_words)
 
 
 def _request(counted: Papers, visit: Visit) -> SubmitOrderRequest:
@@ -149,6 +150,6 @@ def view(counted: Papers) -> View:
         (rpcs.LIST_BUSINESSES, rpcs.SEARCH_BUSINESSES, *guides.RPCS),
         partial(_read, known),
         partial(_show, counted),
-        (_SEARCH, BUSINESS, APPLICANT, NUMBER, REGION),
+        (_SEARCH, BUSINESS, APPLICANT, NUMBER, CUSTOMER, REGION),
         (Form.of(_SUBMIT, rpcs.SUBMIT_ORDER, request, _done, guides.FIELDS, guides.PREFIXES, _then),),
     )

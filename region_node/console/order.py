@@ -33,11 +33,19 @@ from gateway.web.console.ticket import course_table, facts_table, filled, known,
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
-from gateway.wording.terms import business_name, choice_name, material_name, named, region_name
+from gateway.wording.terms import (
+    business_name,
+    characteristic_label,
+    choice_name,
+    material_name,
+    named,
+    region_name,
+)
 from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import change_reason, value_word
 from region_node.business.orders import rules
 from region_node.console import order_commands, rpcs
+from region_node.console.guides import RPCS, Sold, read_named
 from region_node.console.lists import pages_of
 from region_node.console.papers import Papers
 from region_node.console.words import applicant_name, number_fact, submitted_by
@@ -58,6 +66,8 @@ def path_of(order_id: str) -> str:
 class _Found:
     order: Order = field(repr=False)
     guide: GetBusinessGuideResponse | Refused = field(repr=False)
+    sold: Sold
+    """In the home region."""
     proofs: Sequence[GetOrderProofResponse] | Refused = field(repr=False)
 
 
@@ -119,11 +129,12 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
     answer = await calling.ask(rpcs.GET_ORDER, GetOrderRequest(order_id=visit.names[_ID]))
     asked = GetBusinessGuideRequest(business=answer.order.request.business)
     guide = await unless_refused(calling.ask(rpcs.GET_BUSINESS_GUIDE, asked))
+    sold = await read_named(calling, guide, answer.order.home_region)
     proofs: Sequence[GetOrderProofResponse] | Refused = ()
     if visit.query.text(_HOPS) == _SIGNED:
         request = GetOrderProofRequest(order_id=answer.order.id, page_size=_PROOFS)
         proofs = await unless_refused(pages_of(calling, rpcs.GET_ORDER_PROOF, request, _PROOF_PAGES))
-    return _Found(answer.order, guide, proofs)
+    return _Found(answer.order, guide, sold, proofs)
 
 
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
@@ -143,7 +154,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         facts=_facts(visit, order),
         quote_heading=translated("Quote"),
         quote=_quote(order) if order.HasField("quote") else (),
-        tables=filled(_tables(order, found.guide)),
+        tables=filled(_tables(order, found.guide, found.sold)),
         timeline_heading=translated("Course"),
         hops=_hops(visit, order),
         hops_refused=refusal_of(found.proofs) if isinstance(found.proofs, Refused) else None,
@@ -206,18 +217,21 @@ def _quote(order: Order) -> Sequence[Fact]:
     return known(facts)
 
 
-def requested(request: OrderRequest, guide: GetBusinessGuideResponse | Refused) -> Sequence[Table]:
-    """The documents and the characteristics of a request, these with the labels that the guide of its business has."""
-    characteristics = _characteristics(request.characteristics, guide)
+def requested(request: OrderRequest, guide: GetBusinessGuideResponse | Refused, sold: Sold) -> Sequence[Table]:
+    """The documents and the characteristics of a request, in the words of the guide of its business.
+
+    `sold` has the plans and offerings that it may name.
+    """
+    characteristics = _characteristics(request.characteristics, guide, sold)
     return [
         _documents(request.documents),
         facts_table(translated("Requested"), characteristics),
     ]
 
 
-def _tables(order: Order, guide: GetBusinessGuideResponse | Refused) -> Iterator[Table]:
-    yield from requested(order.request, guide)
-    yield facts_table(translated("Results"), _results(order.results))
+def _tables(order: Order, guide: GetBusinessGuideResponse | Refused, sold: Sold) -> Iterator[Table]:
+    yield from requested(order.request, guide, sold)
+    yield facts_table(translated("Results"), _results(order.results, sold))
 
 
 def _documents(documents: Sequence[Document]) -> Table:
@@ -239,16 +253,17 @@ def _documents(documents: Sequence[Document]) -> Table:
     )
 
 
-def _characteristics(values: Mapping[str, str], guide: GetBusinessGuideResponse | Refused) -> Sequence[Fact]:
+def _characteristics(
+    values: Mapping[str, str], guide: GetBusinessGuideResponse | Refused, sold: Sold
+) -> Sequence[Fact]:
     """The values of an order by their labels in the catalogue, in its order; then those that it has no more."""
     known_ones = () if isinstance(guide, Refused) else guide.business.characteristics
     kinds = {each.name: each for each in known_ones if each.name in values}
-    labels = {name: in_language(each.description) or name for name, each in kinds.items()}
-    named = [Fact(labels[name], _value(each, values[name])) for name, each in kinds.items()]
+    named = [Fact(characteristic_label(each), _value(each, values[name], sold)) for name, each in kinds.items()]
     return [*named, *(Fact(name, values[name]) for name in sorted(values.keys() - kinds.keys()))]
 
 
-def _value(characteristic: CharacteristicSpecification, value: str) -> str:
+def _value(characteristic: CharacteristicSpecification, value: str, sold: Sold) -> str:
     """A value for people."""
     match characteristic.value_type:
         case ValueType.VALUE_TYPE_REGION:
@@ -259,10 +274,12 @@ def _value(characteristic: CharacteristicSpecification, value: str) -> str:
             return choice_name(characteristic, value)
         case ValueType.VALUE_TYPE_AMOUNT:
             return _amount(value)
+        case ValueType.VALUE_TYPE_PLAN | ValueType.VALUE_TYPE_OFFERING:
+            return sold.name_of(value)
     return value
 
 
-def _results(results: Mapping[str, str]) -> Sequence[Fact]:
+def _results(results: Mapping[str, str], sold: Sold) -> Sequence[Fact]:
     """The results for people; as they are where this version does not know them, or a system of a region sent them."""
     known_ones: Mapping[str, tuple[str, Callable[[str], str]]] = {
         "authorisation_expire_time": (translated("Authorisation ends"), _time),
@@ -270,7 +287,7 @@ def _results(results: Mapping[str, str]) -> Sequence[Fact]:
         "corrected_minor_units": (translated("Corrected by"), _amount),
         "given_minor_units": (translated("Money given"), _amount),
         "number": (translated("Number"), str),
-        "plan": (translated("Plan"), str),
+        "plan": (translated("Plan"), sold.name_of),
         "product_id": (translated("Line"), str),
         "refund_minor_units": (translated("Paid out"), _amount),
         "settles": (translated("Bills are shown from"), _time),
@@ -417,7 +434,7 @@ def view(counted: Papers) -> View:
     review = Form.of(_REVIEW, rpcs.REVIEW_ORDER, _review, _reviewed, (_DECISION, _DOCUMENTS, _NOTE))
     return View.of(
         "/orders/{id:.+}",
-        (rpcs.GET_ORDER, rpcs.GET_BUSINESS_GUIDE, rpcs.GET_ORDER_PROOF),
+        (rpcs.GET_ORDER, rpcs.GET_ORDER_PROOF, *RPCS),
         _read,
         partial(_show, counted),
         (_HOPS,),

@@ -38,6 +38,8 @@ class Field:
     is_required: bool = True
     """For browsers: the RPC checks each field."""
     options: Sequence[Option] = ()
+    hint: str = ""
+    """An explanation below it; empty for none."""
     problem: str = field(default="", repr=False)
     """The refusal of what was entered here."""
 
@@ -87,20 +89,23 @@ def entry(
     send: str,
     fields: Sequence[Field],
     concerns: Callable[[Refused, str], bool] = is_named,
+    in_words: Callable[[Refused], Refused] = lambda each: each,
 ) -> Entry:
     """A form with the fields of a page, and with what was entered where it was refused.
 
-    `concerns` says whether a refusal is about the field of a name, beside which it is shown.
+    `concerns` says whether a refusal is about the field of a name. It is shown beside that one, as `in_words` has it.
     """
     is_entered = visit.form.text(ACT) == act
-    filled = [_entered(visit, each, concerns) for each in fields] if is_entered else fields
+    filled = [_entered(visit, each, concerns, in_words) for each in fields] if is_entered else fields
     return Entry(act, heading, visit.id_for(act), filled, send, is_entered)
 
 
-def _entered(visit: Visit, field: Field, concerns: Callable[[Refused, str], bool]) -> Field:
+def _entered(
+    visit: Visit, field: Field, concerns: Callable[[Refused, str], bool], in_words: Callable[[Refused], Refused]
+) -> Field:
     refused = visit.refused
     is_wrong = refused is not None and concerns(refused, field.name)
-    problem = refusal_of(refused).text if refused is not None and is_wrong else ""
+    problem = refusal_of(in_words(refused)).text if refused is not None and is_wrong else ""
     # After a refusal for good another request follows, and people cannot mend what they do not see.
     is_anew = field.kind == "hidden" and not visit.request_id
     return replace(field, text=field.text if is_anew else visit.form.text(field.name), problem=problem)

@@ -2217,7 +2217,7 @@ class CharacteristicSpecification(_message.Message):
     """Name of the policy that gives the maximum of an amount, in minor units; empty for none."""
     @_builtins.property
     def description(self) -> _types_pb2.LocalizedText:
-        """Meaning of the value."""
+        """Meaning of the value: the name of the thing, and behind a colon its explanation, `Mobile plan: one of the region`."""
 
     @_builtins.property
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
