@@ -1,7 +1,7 @@
 """The page on which staff take in an order: businesses of the catalogue, the guide of one, and a form made of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -11,15 +11,17 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListBusinessesRequest,
     SearchBusinessesRequest,
 )
+from gateway.api.region.v1.customer_service_pb2 import GetCustomerRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrderResponse
+from gateway.errors import Refused
 from gateway.web.console.entries import Entry, entry
 from gateway.web.console.lists import TextFilter, text_filter
 from gateway.web.console.order_parts import order_state
-from gateway.web.console.pages import Calling, Form, Shown, View, Visit
+from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_refused
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import in_language, translated
 from region_node.business.orders import rules
-from region_node.business.orders.business import BusinessRule, load_rules
+from region_node.business.orders.business import BusinessRule, ending_offerings, load_rules
 from region_node.console import guides, new_joint_order, rpcs
 from region_node.console import order as order_page
 from region_node.console.guides import APPLICANT, BUSINESS, CUSTOMER, NEW_ORDER, REGION, Sold
@@ -62,11 +64,23 @@ async def _read(known: Mapping[str, BusinessRule], visit: Visit, calling: Callin
         rule = known.get(business.rule or business.code, BusinessRule())
         region = visit.query.text(REGION) if guides.home_of(business) else guide.home_region
         sold = await guides.read_sold(calling, guide, region, rule.opens_line, rule.offering_kind)
+        # The rest of the form is not shown before the applicant is chosen: the line is not looked at either.
+        if rule.ends_subscription and guide.home_region == visit.person.region and visit.query.text(APPLICANT):
+            sold = await _of_line(visit, calling, sold)
         return _Found(guide=guide, sold=sold)
     if search:
         request = SearchBusinessesRequest(query=search, limit=_MOST)
         return _Found((await calling.ask(rpcs.SEARCH_BUSINESSES, request)).businesses)
     return _Found((await calling.ask(rpcs.LIST_BUSINESSES, ListBusinessesRequest(page_size=_MOST))).businesses)
+
+
+async def _of_line(visit: Visit, calling: Calling, sold: Sold) -> Sold:
+    """The offerings that the line of the number has; all that are sold where it is refused, or has none."""
+    found = await unless_refused(calling.ask(rpcs.GET_CUSTOMER, GetCustomerRequest(number=visit.query.text(NUMBER))))
+    if isinstance(found, Refused):
+        return sold
+    ending = ending_offerings(sold.offerings, found.customer.product, visit.now)
+    return replace(sold, offerings=ending or sold.offerings)
 
 
 def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
@@ -147,7 +161,7 @@ def view(counted: Papers) -> View:
     request, known = partial(_request, counted), load_rules()
     return View.of(
         NEW_ORDER,
-        (rpcs.LIST_BUSINESSES, rpcs.SEARCH_BUSINESSES, *guides.RPCS),
+        (rpcs.LIST_BUSINESSES, rpcs.SEARCH_BUSINESSES, rpcs.GET_CUSTOMER, *guides.RPCS),
         partial(_read, known),
         partial(_show, counted),
         (_SEARCH, BUSINESS, APPLICANT, NUMBER, CUSTOMER, REGION),

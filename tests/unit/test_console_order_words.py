@@ -1,30 +1,36 @@
 """The words and choices of the pages of orders, in the language of their reader: labels, plans, and services."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from google.protobuf.message import Message
 
-from gateway.api.federation.v1.configuration_pb2 import OfferingKind, Plan, ValueType
+from gateway.api.federation.v1.configuration_pb2 import Offering, OfferingKind, Plan, ValueType
 from gateway.api.region.v1.catalogue_service_pb2 import (
     GetBusinessGuideResponse,
     ListBusinessesResponse,
+    ListOfferingsResponse,
     ListPlansResponse,
 )
+from gateway.api.region.v1.customer_service_pb2 import Customer, GetCustomerResponse
 from gateway.api.region.v1.joint_order_pb2 import JointPlace
 from gateway.api.region.v1.joint_order_service_pb2 import GetJointOrderResponse
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
+from gateway.time.clock import to_timestamp
 from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import characteristic_hint, characteristic_label
 from tests.unit.console_pages import (
     CONSOLE,
+    NOW,
     NUMBER,
     TEXTS,
     Answering,
@@ -131,6 +137,41 @@ def test_an_order_shows_the_id_of_a_plan_that_is_sold_no_more_or_whose_list_is_r
         answers = calling(GetOrderResponse(order=found), business, PLANS)
         page = [each for each in read(written_by(CONSOLE, PAGE, visit(), answers)).texts if each.strip()]
         assert page[page.index("新套餐") + 1] == "gd-old"
+
+
+def having(*subscriptions: tuple[str, int | None]) -> GetCustomerResponse:
+    """A customer with subscriptions that began a day ago, each with its end in hours from now, or without any."""
+    found = Customer()
+    for offering, hours in subscriptions:
+        told = found.product.subscriptions.add(offering_id=offering, start_time=to_timestamp(NOW - timedelta(days=1)))
+        if hours is not None:
+            told.end_time.CopyFrom(to_timestamp(NOW + timedelta(hours=hours)))
+    return GetCustomerResponse(customer=found)
+
+
+def ending(*answers: Message, home: str = "guangdong", query: str = ENDING) -> Sequence[str]:
+    """The services that the form of VAS_CANCEL offers for a number of a region."""
+    found = guide()
+    found.business.code, found.home_region = "VAS_CANCEL", home
+    del found.business.characteristics[:]
+    found.business.characteristics.add(name="offering", value_type=ValueType.VALUE_TYPE_OFFERING)
+    sold = ListOfferingsResponse(
+        offerings=[Offering(id="term", kind=CONTRACT), *(Offering(id=each) for each in ("data", "music", "roam"))]
+    )
+    page = written(NEW, found, sold, *answers, query=query)
+    _, _, fields = page.partition('name="value.offering"')
+    return [str(each["value"]) for tag, each in read(fields.partition("</select>")[0]).seen if tag == "option"][1:]
+
+
+def test_the_form_that_ends_a_service_offers_those_that_run_for_the_line_and_no_contract() -> None:
+    line = having(("music", None), ("old", 2), ("data", -2), ("term", None), ("music", 2))
+    assert ending(line) == ["music", "old"], "also one that is sold no more"
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+def test_the_form_that_ends_a_service_offers_all_that_is_sold_where_those_of_the_line_are_not_known(home: str) -> None:
+    known = () if home == "guangdong" else (having(("music", None)),)
+    assert ending(*known, home=home) == ["term", "data", "music", "roam"]
 
 
 def test_the_number_of_a_customer_stays_beside_the_region_of_a_further_line_and_is_not_that_of_its_order() -> None:

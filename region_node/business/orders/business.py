@@ -8,13 +8,13 @@ Checks of several businesses stand here.
 import hashlib
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, cast
 
 from gateway.api.federation.v1.configuration_pb2 import Business, LineKind, Offering, OfferingKind
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
+from gateway.api.region.v1.customer_service_pb2 import Product, ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
@@ -142,6 +142,8 @@ class BusinessRule:
     """The kind of line that its orders make, at the region of the `home_characteristic`; unspecified for none."""
     offering_kind: ClassVar[OfferingKind.ValueType] = OfferingKind.OFFERING_KIND_UNSPECIFIED
     """The kind of the offerings that its orders name; unspecified for any."""
+    ends_subscription: ClassVar[bool] = False
+    """Whether its orders name an offering that the line has, other than a contract."""
 
     def check(self, situation: Situation) -> None:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
@@ -203,6 +205,22 @@ def chosen_offering(situation: Situation) -> Offering:
     if offering.region != situation.region:
         raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering.id)
     return offering
+
+
+def ending_offerings(sold: Sequence[Offering], line: Product, now: datetime) -> Sequence[Offering]:
+    """The offerings of a line of which a customer may end the subscription: those that run, but for contracts.
+
+    `sold` are the offerings of its home region; one that was withdrawn from them has its id alone.
+    """
+    known = {each.id: each for each in sold}
+    running = dict.fromkeys(
+        each.offering_id
+        for each in line.subscriptions
+        if from_timestamp(each.start_time) <= now
+        and (not each.HasField("end_time") or now < from_timestamp(each.end_time))
+    )
+    found = [known.get(each, Offering(id=each)) for each in running]
+    return [each for each in found if each.kind != OfferingKind.OFFERING_KIND_CONTRACT]
 
 
 def after_credit(situation: Situation, amount: int) -> tuple[Line, tuple[Notice, ...]]:

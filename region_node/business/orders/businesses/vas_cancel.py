@@ -1,6 +1,7 @@
 """VAS_CANCEL 增值业务退订: ends a line's subscription besides its plan (specification 4.1.2)."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -12,6 +13,8 @@ from region_node.customers.subscriptions import Subscription
 
 class Rule(BusinessRule):
     """Ends the subscription of a service, a pack or international roaming, also of a withdrawn offering."""
+
+    ends_subscription: ClassVar[bool] = True
 
     def check(self, situation: Situation) -> None:
         """The line must have the subscription, which must not be a contract."""
