@@ -178,7 +178,8 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     """
     told = _told(reason)
     words = (*_WORDS, "action") if reason_name(reason).endswith(_STATE_FORBIDS) else _WORDS
-    chinese = {name: chinese_word(parameters[name]) for name in words if name in parameters}
+    is_of_order = reason == Reason.REASON_ORDER_STATE_FORBIDS
+    chinese = {name: chinese_word(parameters[name], is_of_order=is_of_order) for name in words if name in parameters}
     chinese |= {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
     return LocalizedText(

@@ -102,12 +102,17 @@ _ACTS = {
     "supplement": "补交材料",
     "take up": "接手",
     "triage": "分级",
-    "verify": "验证",
+    "verify": "机主验证",
     "withdraw": "撤回",
 }
+_ACTS_OF_ORDERS = {"accept": "验收"}  # the work is accepted: of a complaint it is the resolution
 
 
-def chinese_word(name: str) -> str:
-    """A state, as TM Forum writes it, the status of a line, or an act, in Chinese; any other text as it is."""
+def chinese_word(name: str, *, is_of_order: bool = False) -> str:
+    """A state, as TM Forum writes it, the status of a line, or an act, in Chinese; any other text as it is.
+
+    `is_of_order` says whether the act is one on an order.
+    """
     words = _BETWEEN_WORDS.sub(" ", name).lower()
-    return _STATES.get(words) or _ACTS.get(words, name)
+    act = _ACTS_OF_ORDERS.get(words, "") if is_of_order else ""
+    return act or _STATES.get(words) or _ACTS.get(words, name)

@@ -143,6 +143,14 @@ def test_an_act_that_a_state_forbids_is_told_in_chinese() -> None:
         assert not re.search("[A-Za-z]", told.zh_cn), action
 
 
+@pytest.mark.parametrize("action", ["accept", "confirm", "review", "supplement", "verify"])
+def test_an_act_that_an_order_forbids_has_the_word_by_which_pages_say_that_it_is_awaited(action: str) -> None:
+    catalogue = gettext.translation("messages", str(Path(region_node.__file__).parent / "texts"), languages=["zh"])
+    told = text(Reason.REASON_ORDER_STATE_FORBIDS, {"state": "completed", "action": action})
+    assert told.zh_cn == f"订单状态为已完成，不能{catalogue.gettext(action)}。"
+    assert "不能接受" in text(Reason.REASON_COMPLAINT_STATE_FORBIDS, {"state": "closed", "action": "accept"}).zh_cn
+
+
 @pytest.mark.parametrize("state", [each for each in LoanState.values() if each > loans.ACKNOWLEDGED])
 def test_a_refusal_of_a_loan_names_the_act_and_not_the_state_that_it_leads_to(state: LoanState.ValueType) -> None:
     with pytest.raises(Refused) as refusal:
