@@ -11,7 +11,7 @@ from gateway.cli.issuers import DIRECTORY, issue_into, opened, serial_option, sh
 from gateway.security.authority import AUTHORITY_KEY, ISSUER_KEY, Authority, key_in_token
 from gateway.security.issuers import COORDINATORS, NODES
 from gateway.security.issuing import HEAD_START, CertificateKind
-from gateway.wording.languages import translated
+from gateway.wording.languages import refusal, translated
 from gateway.wording.times import told_time
 
 _AUTHORITY_DAYS = 3650
@@ -46,7 +46,7 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
         authority = Authority.create(federation, now - HEAD_START, now + timedelta(days=days), key)
         authority.save(directory)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
     click.echo(
         translated(
             "The authority of {federation} is in {directory}. Guard authority.key; give away authority.crt.",
@@ -114,7 +114,7 @@ def issue_issuer(directory: Path, region: str, out: Path, days: int) -> None:
         issuer.save(out)
         authority.keep(issuer.certificate)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
     click.echo(
         translated(
             "The issuer of {region} is in {directory}, valid for {days} days. Guard issuer.key.",
@@ -181,7 +181,7 @@ def _issue_renewing(of: str, directory: Path, out: Path, days: int) -> None:
         issuer.save(out)
         authority.keep(issuer.certificate)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
 
 
 @certificates.command("list")

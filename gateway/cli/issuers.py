@@ -11,7 +11,7 @@ from gateway.cli.table import Table, TableColumn
 from gateway.security.authority import CertificateSet
 from gateway.security.identity import parse
 from gateway.security.issuing import CertificateKind, IssuedCertificate, IssuerDirectory
-from gateway.wording.languages import translated
+from gateway.wording.languages import refusal, translated
 from gateway.wording.times import told_time
 
 DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -40,7 +40,7 @@ def opened(directory: Path) -> IssuerDirectory:
     try:
         return IssuerDirectory(directory)
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
 
 
 def issue_into(
@@ -61,7 +61,7 @@ def issue_into(
         issued = issuer.issue(identity, datetime.now(UTC), life, dns_names, tls_life)
         issued.write(out)
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
     return issued
 
 
@@ -85,7 +85,7 @@ def signed_list(directory: Path, uris: Sequence[str], serials: Sequence[int]) ->
         named = [each.serial for each in issued if each.uri in uris and each.end > now]
         return issuer.list_file, issuer.revoke([*named, *serials], now)
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
 
 
 def show_issued(directory: Path, kind: str | None = None) -> None:
@@ -93,7 +93,7 @@ def show_issued(directory: Path, kind: str | None = None) -> None:
     try:
         issued = [each for each in opened(directory).issued() if kind in (None, each.kind)]
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
     _issued(datetime.now(UTC)).show(issued, translated("Certificates"))
 
 

@@ -99,8 +99,17 @@ def test_signed_revisions_are_told_with_their_times_signers_and_the_statement_be
             stub, begun = ConfigurationServiceStub(it.as_(ADMIN)), CLOCK.now()
             first = people.signed(people.anchor, CONFIGURATION, begun, ["li", "wang"])
             second = people.signed(place_of(first.revision), CONFIGURATION, CLOCK.now(), ["wang", "zhao"])
-            for each in (first, second):
+            environment = {
+                "CROSSREGION_COORDINATOR": it.endpoint,
+                "CROSSREGION_CREDENTIALS": str(certificates.credentials(ADMIN).certificate.parent),
+                "CROSSREGION_FEDERATION": FEDERATION,
+            }
+            words = ("federation", "history")
+            for each, signers, begins in ((first, "li, wang", True), (second, "wang, zhao", False)):
                 await invoke(stub.ApplyConfiguration, ApplyConfigurationRequest(signed=each), PATIENCE_S)
+                ended = await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, environment=environment)
+                has_none = "no revision before 1 to compare it with" in ended.err
+                assert (ended.code, f"2 of 2: {signers}" in ended.out, has_none) == (0, True, begins), ended.err
             for asked in ((1, 2), (2, 1)):
                 request = CompareRevisionsRequest(from_revision=asked[0], to_revision=asked[1])
                 found = (await invoke(stub.CompareRevisions, request, PATIENCE_S)).revisions
@@ -111,14 +120,6 @@ def test_signed_revisions_are_told_with_their_times_signers_and_the_statement_be
                 statement = RevisionStatement.FromString(first.revision.statement)
                 assert (found[1].issue_time, found[1].end_time) == (statement.issue_time, statement.end_time)
                 assert begun <= from_timestamp(found[1].apply_time) <= from_timestamp(found[0].apply_time)
-            environment = {
-                "CROSSREGION_COORDINATOR": it.endpoint,
-                "CROSSREGION_CREDENTIALS": str(certificates.credentials(ADMIN).certificate.parent),
-                "CROSSREGION_FEDERATION": FEDERATION,
-            }
-            words = ("federation", "history")
-            ended = await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, environment=environment)
-            assert (ended.code, "2 of 2: wang, zhao" in ended.out) == (0, True), ended.err
 
     run(scenario())
 

@@ -219,6 +219,16 @@ def test_the_commands_create_an_authority_and_issue_what_nodes_can_use(tmp_path:
     trusted.accept("sichuan", (tmp_path / "sichuan" / "signing.crt").read_bytes(), datetime.now(UTC))
 
 
+def test_an_identity_that_an_authority_refuses_is_told_in_the_language_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("create-authority", tmp_path, "--federation", FEDERATION).exit_code == 0
+    for language, told in (("en", "is not of the federation"), ("zh", "不属于联盟")):
+        monkeypatch.setenv("LANGUAGE", language)
+        refused = run("issue", tmp_path, "spiffe://other.org/region/sichuan", "--out", tmp_path / "out")
+        assert (refused.exit_code, told in refused.output) == (1, True), refused.output
+
+
 def issued_hours(directory: Path, out: Path, path: str, *words: str) -> list[int]:
     """The lives in hours of the certificates that a directory issues to a member: TLS, and signing if it has one."""
     done = run("issue", directory, identity(path).uri, "--out", out, *words)

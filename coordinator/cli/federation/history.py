@@ -1,5 +1,7 @@
 """`coordinator federation history`: what changed between two revisions, and who signed them."""
 
+from functools import partial
+
 import click
 import grpc
 
@@ -41,22 +43,33 @@ def history(asking: Asking, first: int | None, last: int | None) -> None:
     after = last or content_in_force(asking.link).federation_revision
     if not after:
         raise NotDone([translated("no configuration is in force")])
-    asking.tell(asking.link.ask(lambda channel: _compared(channel, first, after)), _print)
+    before, found = asking.link.ask(lambda channel: _compared(channel, first, after))
+    begins_with = after if first is None and before == after else None
+    asking.tell(found, partial(_print, begins_with=begins_with))
 
 
-async def _compared(channel: grpc.aio.Channel, first: int | None, after: int) -> contract.CompareRevisionsResponse:
+async def _compared(
+    channel: grpc.aio.Channel, first: int | None, after: int
+) -> tuple[int, contract.CompareRevisionsResponse]:
+    """The revision before the changes, and these, as `changes_of`."""
+
     async def compare(request: contract.CompareRevisionsRequest) -> contract.CompareRevisionsResponse:
         return await invoke(ConfigurationServiceStub(channel).CompareRevisions, request, _SECONDS)
 
     if first is not None:
-        return await compare(contract.CompareRevisionsRequest(from_revision=first, to_revision=after))
-    return (await changes_of(compare, after))[1]
+        return first, await compare(contract.CompareRevisionsRequest(from_revision=first, to_revision=after))
+    return await changes_of(compare, after)
 
 
-def _print(answer: contract.CompareRevisionsResponse) -> None:
+def _print(answer: contract.CompareRevisionsResponse, *, begins_with: int | None) -> None:
+    """Prints the revisions and the changes; `begins_with` is a revision before which the coordinator has none."""
     if answer.revisions:
         _REVISIONS.show(answer.revisions, titled(translated("Revisions")))
     print_changes([_change(each) for each in answer.changes])
+    if begins_with is not None:
+        error_output().print(
+            translated("This coordinator has no revision before {revision} to compare it with.", revision=begins_with)
+        )
     if answer.left_off:
         error_output().print(translated("{count} more changes are not shown.", count=f"{answer.left_off:,}"))
 

@@ -120,7 +120,7 @@ def statement(operator: str, own: Path, minutes: int, out: Path | None) -> None:
             return
         replace_file(out, f"{token}\n".encode())
     except (CredentialsUnusable, OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(refusal(error)) from error
     click.echo(translated("The statement is in {file}, valid for {minutes} minutes.", file=out, minutes=minutes))
 
 
