@@ -168,3 +168,15 @@ async def test_a_list_of_orders_is_sorted_by_a_column_in_its_page_and_its_file_a
     for unknown in ("price", "awaiting"):
         answer = await browser.open(f"orders?sort={unknown}")
         assert (answer.status, "ATTRIBUTE_UNSUPPORTED" in answer.text) == (HTTPStatus.BAD_REQUEST, True)
+
+
+async def test_a_clerk_who_ends_a_service_chooses_among_those_that_the_line_has(
+    browser: Browser, guangdong: Counter
+) -> None:
+    await browser.sign_in()
+    customer = guangdong.customer(guangdong.federation.next_number("guangdong"))
+    line, service = customer.product, "guangdong-ring-tones"
+    line.subscriptions.add(id=f"{line.id}/1", offering_id=service, start_time=line.start_time)
+    await guangdong.create(customer)
+    page = (await browser.open(form_of("VAS_CANCEL", line.number))).text
+    assert re.findall(r'<option value="(guangdong-[^"]*)"', page) == [service]
