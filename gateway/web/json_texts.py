@@ -77,11 +77,24 @@ def array_of(values: Iterable[str]) -> str:
     return f"[{','.join(values)}]"
 
 
-def pattern_of(told: Mapping[str, object]) -> str:
-    """The object of the attributes that have a value, for `%` with the texts of its holes."""
-    return text_of(without_empty(told)).replace("%", "%%").replace(HOLE, "%s")
-
-
 def without_empty(told: Mapping[str, object]) -> dict[str, object]:
     """The attributes that have a value."""
     return {name: value for name, value in told.items() if value or isinstance(value, _NUMBERS)}
+
+
+class Pattern:
+    """The object of attributes, of which some values are holes: written once for all objects that differ in these."""
+
+    def __init__(self, told: Mapping[str, object]) -> None:
+        """Attributes without a value are left out."""
+        first, *others = text_of(without_empty(told))[1:-1].split(HOLE)
+        self._parts = [first, *(part for each in others for part in ("", each))]
+
+    def filled(self, values: Iterable[str], more: Iterable[str]) -> JsonObject:
+        """The object with these values in its holes, in their order. `more` as of `JsonObject.extended`.
+
+        Raises ValueError for more or fewer values than holes.
+        """
+        parts = self._parts.copy()
+        parts[1::2] = values
+        return JsonObject(object_of(filter(None, ("".join(parts), *more))))

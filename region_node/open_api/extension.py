@@ -70,8 +70,14 @@ class Extension:
         return f"schema/{self.type}.schema.json"
 
     def told(self, told: JsonObject, message: Message, fields: Collection[str]) -> JsonObject:
-        """A resource with the attributes of these names, all without names, that a message has."""
-        return told.extended([read(message) for name, read in self._readers if not fields or name in fields])
+        """A resource with its `attributes`."""
+        return told.extended(self.attributes(message, fields))
+
+    def attributes(self, message: Message, fields: Collection[str]) -> Sequence[str]:
+        """The attributes of these names, all without names, that a message has: written, and empty for none."""
+        readers = self._readers
+        wanted = [readers[name] for name in readers if name in fields] if fields else readers.values()
+        return [read(message) for read in wanted]
 
     def type_at(self, root: str) -> Json:
         """The attributes that name the type, in the API at a path."""
@@ -103,9 +109,9 @@ class Extension:
         return Page(f"{root}/{self.schema_path}", service, READERS, show)
 
     @cached_property
-    def _readers(self) -> Sequence[tuple[str, Reader]]:
+    def _readers(self) -> Mapping[str, Reader]:
         """Each attribute with what writes it, together with its name."""
-        return [(name, _reader(self.message, path.split("."), f"{quoted(name)}:")) for name, path in self.paths.items()]
+        return {name: _reader(self.message, path.split("."), f"{quoted(name)}:") for name, path in self.paths.items()}
 
     def _properties(self, place: str) -> tuple[Mapping[str, Schema], Mapping[str, Schema]]:
         definitions: dict[str, Schema] = {}

@@ -5,7 +5,7 @@ All that a descriptor says is looked up once: a list has many messages of few ty
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from math import inf, isfinite
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.web.json_texts import JsonText, array_of, object_of, quoted, text_of
 from region_node.open_api.resources import told_instant
 
@@ -22,6 +23,7 @@ Reader = Callable[[Message], str]
 """Writes a field of a message; empty where it is not set."""
 _Writer = Callable[[Any], str]
 _OF_PROTOBUF = "google.protobuf."
+_CHANGES = 1_024  # of other words, that are remembered
 _TIMES: Mapping[str, Callable[[Any], str]] = {
     Timestamp.DESCRIPTOR.full_name: told_instant,
     Duration.DESCRIPTOR.full_name: Duration.ToJsonString,
@@ -74,7 +76,26 @@ def _writer_of_message(kind: Descriptor) -> _Writer:
         known = writers()
         return object_of([known[field](held) for field, held in message.ListFields()])
 
-    return write
+    return _writer_of_changes(write) if kind is StateChange.DESCRIPTOR else write
+
+
+def _writer_of_changes(write: _Writer) -> _Writer:
+    """Writes changes of state as `write`: all that is not their time is of a few words, and written once."""
+
+    @lru_cache(_CHANGES)
+    def around_time(state: OrderState.ValueType, region: str, reason: str) -> tuple[str, str]:
+        told = write(StateChange(state=state, time=Timestamp(), region=region, reason=reason))
+        before, _, behind = told.partition(told_instant(Timestamp()))  # only the state is before it
+        return before, behind
+
+    def write_change(change: StateChange) -> str:
+        time = change.time
+        if not time.seconds:  # perhaps there is none
+            return write(change)
+        before, behind = around_time(change.state, change.region, change.reason)
+        return f"{before}{told_instant(time)}{behind}"
+
+    return write_change
 
 
 def _writer_of(field: FieldDescriptor, before: str) -> _Writer:
@@ -106,4 +127,4 @@ def _writer_within(kind: Descriptor, before: str) -> _Writer:
     if kind.full_name.startswith(_OF_PROTOBUF):
         return lambda held: before + text_of(MessageToDict(held))
     write = _writer_of_message(kind)
-    return lambda held: before + write(held)
+    return (lambda held: before + write(held)) if before else write

@@ -13,7 +13,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Request
 from gateway.errors import invalid
 from gateway.web.enum_words import told_word
 from gateway.web.json_bodies import Attributes, unsupported
-from gateway.web.json_texts import HOLE, JsonObject, pattern_of, quoted, text_of, without_empty
+from gateway.web.json_texts import HOLE, JsonObject, Pattern, quoted, text_of, without_empty
 from gateway.web.refusals import text_in
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import (
@@ -60,25 +60,22 @@ _PATTERNS = 1_024  # that are remembered
 
 def told_order(order: Order, root: str, language: str, fields: Collection[str] = ()) -> JsonObject:
     """An order as a ProductOrder. `fields` are the attributes that are wanted; all without."""
-    request, requester = order.request, order.request.requester
-    characteristics = request.characteristics
+    request, name, operator = order.request, order.id, order.operator
+    requester, characteristics = request.requester, request.characteristics
     names = tuple(sorted(characteristics))
-    name = order.id
     texts = (
-        _text(name),
-        _text(href_of(root, ORDER, name)),
-        "" if _OF_NODE in order.operator else _text(name.rpartition("/")[2]),
-        _text(told_time(order, "create_time")),
-        _text(told_time(order, "expected_completion_time")),
-        _text(told_time(order, "completion_time")),
-        _text(told_time(order, "cancellation_time")),
-        _text(order.cancellation_reason),
-        _text(requester.staff_id),
-        _array([told_note(each.author, each.time, each.text) for each in order.notes[:]]),
-        _array(_told_price(order, language, version_of(root))),
-        _text(order.product_id),
-        *[quoted(characteristics[each]) for each in names],
-        _text(request.number),
+        name,
+        href_of(root, ORDER, name),
+        "" if _OF_NODE in operator else name.rpartition("/")[2],
+        told_time(order, "create_time"),
+        told_time(order, "expected_completion_time"),
+        told_time(order, "completion_time"),
+        told_time(order, "cancellation_time"),
+        order.cancellation_reason,
+        requester.staff_id,
+        order.product_id,
+        *[characteristics[each] for each in names],
+        request.number,
     )
     pattern = _pattern(
         root,
@@ -86,11 +83,12 @@ def told_order(order: Order, root: str, language: str, fields: Collection[str] =
         request.business,
         request.applicant,
         requester.channel,
-        (order.origin_region, order.home_region, order.operator),
+        (order.origin_region, order.home_region, operator),
         names,
         tuple(map(bool, texts)),
     )
-    return PRODUCT_ORDER.told(JsonObject(pattern % tuple(filter(None, texts))), order, fields)
+    more = (_told_notes(order), _told_price(order, root, language), *PRODUCT_ORDER.attributes(order, fields))
+    return pattern.filled(map(quoted, filter(None, texts)), more)
 
 
 def order_request(body: Attributes, requester: Requester, version: Version) -> OrderRequest:
@@ -130,7 +128,7 @@ def _pattern(
     members: tuple[str, str, str],
     names: Sequence[str],
     is_set: Sequence[bool],
-) -> str:
+) -> Pattern:
     """The pattern of orders that differ in other values alone.
 
     `members` are origin region, home region and operator, `names` those of the characteristics. `is_set` says which of
@@ -150,12 +148,10 @@ def _pattern(
         "cancellationReason": next(places),
         "channel": told_references(version.order_channel.told(told_word(Channel.DESCRIPTOR, channel), "Channel")),
         "relatedParty": _told_parties(applicant, next(places), members, version),
-        "note": next(places),
-        "orderTotalPrice": next(places),
         "productOrderItem": [_told_item("" if state == _PARTIAL else word, business, names, list(places), version)],
         **PRODUCT_ORDER.type_at(root),
     }
-    return pattern_of(told)
+    return Pattern(told)
 
 
 def _told_item(state: str, business: str, names: Sequence[str], values: Sequence[str], version: Version) -> Json:
@@ -181,14 +177,6 @@ def _told_item(state: str, business: str, names: Sequence[str], values: Sequence
         "@type": "ProductOrderItem",
     }
     return without_empty(item)
-
-
-def _text(value: str) -> str:
-    return quoted(value) if value else ""
-
-
-def _array(told: Sequence[Json]) -> str:
-    return text_of(told) if told else ""
 
 
 def _take_item(item: Attributes, request: OrderRequest, version: Version) -> None:
@@ -278,11 +266,16 @@ def _take_party(said: Attributes, request: OrderRequest, version: Version) -> No
     version.party.close(party, INDIVIDUAL)
 
 
-def _told_price(order: Order, language: str, version: Version) -> Sequence[Json]:
+def _told_notes(order: Order) -> str:
+    told = [told_note(each.author, each.time, each.text) for each in order.notes[:]]
+    return f'"note":{text_of(told)}' if told else ""
+
+
+def _told_price(order: Order, root: str, language: str) -> str:
     if not order.HasField("quote"):
-        return []
+        return ""
     offer = order.quote
     told: Json = {"description": text_in(offer.description, language), "@type": "OrderPrice"}
     if offer.HasField("amount"):
-        told["price"] = version.typed({"taxIncludedAmount": told_amount(offer.amount)}, "Price")
-    return [without_empty(told)]
+        told["price"] = version_of(root).typed({"taxIncludedAmount": told_amount(offer.amount)}, "Price")
+    return f'"orderTotalPrice":{text_of([without_empty(told)])}'

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.json_texts import HOLE, JsonObject, JsonText, pattern_of, text_of, without_empty
+from gateway.web.json_texts import HOLE, JsonObject, JsonText, Pattern, text_of, without_empty
 
 names = st.text(max_size=4)
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
@@ -44,6 +44,6 @@ def test_an_object_has_the_attributes_that_it_was_given_and_those_that_are_selec
 def test_a_pattern_takes_any_texts_in_its_holes_and_nothing_else_of_it_is_one(
     around: Mapping[str, object], texts: list[str]
 ) -> None:
-    pattern = pattern_of({**around, "holes": [HOLE for _ in texts], "end": "%s"})
+    pattern = Pattern({**around, "holes": [HOLE for _ in texts], "end": "%s"})
     told = without_empty({**around, "holes": texts, "end": "%s"})
-    assert pattern % tuple(map(text_of, texts)) == dumped(told)
+    assert pattern.filled(map(text_of, texts), ["", '"beyond":1']).text == dumped({**told, "beyond": 1})

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from math import inf, nan
 from typing import cast
 
@@ -10,6 +11,7 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +26,7 @@ from region_node.open_api.messages import json_of
 from region_node.open_api.samples import filled
 
 VARIANTS = 6
+texts = st.text(max_size=4) | st.just(Timestamp().ToJsonString())
 LATER = 999  # a value of an enum that no one knows here
 
 
@@ -69,3 +72,13 @@ def test_a_number_has_the_form_or_the_name_that_protobuf_gives_it(number: float)
 def test_any_text_is_escaped_as_by_protobufs_own_library(text: str) -> None:
     note = Note(author=text, text="%s")
     assert json_of(note) == of_protobuf(note)
+
+
+@given(st.sampled_from([0, 1, LATER]), texts, texts, st.none() | st.datetimes(timezones=st.just(UTC)))
+def test_changes_of_state_with_the_same_words_have_their_own_times(
+    state: int, region: str, reason: str, time: datetime | None
+) -> None:
+    change = StateChange(state=state, region=region, reason=reason, time=time)  # type: ignore[arg-type]
+    assert json_of(change) == of_protobuf(change)
+    change.time.FromSeconds(1)
+    assert json_of(change) == of_protobuf(change)
