@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
+from operator import attrgetter
 from typing import Literal, Protocol, TypedDict, TypeVar
 from urllib.parse import quote
 
@@ -253,4 +254,4 @@ def one_new_note(body: Attributes, *, is_typed: bool = False) -> str:
 def told_last_time(*kinds: Iterable[_Timed]) -> str:
     """The last time of all these; empty where there are none."""
     times = [each.time for kind in kinds for each in kind]
-    return told_instant(max(times, key=Timestamp.ToNanoseconds)) if times else ""
+    return told_instant(max(times, key=attrgetter("seconds", "nanos"))) if times else ""

@@ -5,7 +5,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from region_node.open_api.resources import told_instant
+from gateway.api.region.v1.order_pb2 import Note
+from region_node.open_api.resources import told_instant, told_last_time
 
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799  # years 1 to 9999
 
@@ -29,3 +30,10 @@ def test_a_time_that_is_none_is_told_by_an_error(seconds: int, nanos: int) -> No
     for told in (time.ToJsonString, lambda: told_instant(time)):
         with pytest.raises(ValueError):  # noqa: PT011 - protobuf's own text
             told()
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 2)), min_size=1))
+def test_the_last_time_of_several_lists_is_the_latest_of_all(found: list[tuple[int, int]]) -> None:
+    notes = [Note(time=Timestamp(seconds=seconds, nanos=nanos)) for seconds, nanos in found]
+    last = max((each.time for each in notes), key=Timestamp.ToNanoseconds)
+    assert told_last_time(notes[::2], notes[1::2], []) == told_instant(last)
