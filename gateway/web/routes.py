@@ -30,8 +30,6 @@ from gateway.web.listed import Gathering, Listed, Selecting, Sorting
 from gateway.web.refusals import preferred_language
 from gateway.web.refusing import refusing, types_of, written_json
 from gateway.web.selecting import (
-    ALWAYS,
-    NO_FIELDS,
     Query,
     Schema,
     Selection,
@@ -208,23 +206,6 @@ class Route:
         found = paths_of(listed, definitions)
         return {path: each for path, each in found.items() if path not in self.selection.known}
 
-    def require_attributes(self, names: Collection[str]) -> None:
-        """Raises Refused with ATTRIBUTE_UNSUPPORTED for a name of no attribute that an answer may have.
-
-        The first call takes long.
-        """
-        if self.resource is None:
-            return
-        unknown = next((each for each in sorted(names) if each not in self._attributes), None)
-        if unknown is not None:
-            kind = self.resource.name
-            raise unsupported(unknown, f"{kind} has no such attribute", f"{kind}没有该属性")
-
-    @cached_property
-    def _attributes(self) -> Collection[str]:
-        told, _ = cast("Resource", self.resource).schema("")
-        return {*cast("Mapping[str, Schema]", told["properties"]), *ALWAYS, *TYPE_ATTRIBUTES, NO_FIELDS}
-
     def named(self, refused: Refused, message: Message) -> Refused:
         """The refusal of the RPC, which names the place in the request where it names the field of its message."""
         if refused.reason == Reason.REASON_NUMBER_INVALID and not refused.parameters.get(_NUMBER):
@@ -331,8 +312,6 @@ class _Serving:
         asked = _asked(self._api.root, request, body, self._wait)
         selection = route.selection
         order = selection.order_in(asked.query)
-        if asked.wanted:
-            await asyncio.to_thread(route.require_attributes, asked.wanted)
         needs_paths = order is None or asked.query.keys() - selection.known
         paths = await asyncio.to_thread(lambda: route.paths) if needs_paths else {}  # they take long, once
         chosen = within(asked.query, selection, paths)

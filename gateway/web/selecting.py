@@ -20,8 +20,6 @@ from gateway.web.enum_words import numbers_of
 from gateway.web.json_bodies import unsupported
 
 FIELDS = "fields"
-NO_FIELDS = "none"
-"""The word of `fields` for no attribute but those of `ALWAYS`."""
 SORT = "sort"
 LIMIT, TOKEN = "limit", "pageToken"
 MOST_ATTRIBUTES = 8
