@@ -70,7 +70,7 @@ def _told(request: web.Request, refused: Refused, status: HTTPStatus, allowed: s
 
 def _unknown(request: web.Request, served: Sequence[str], lists: Collection[str]) -> Refused:
     """METHOD_UNKNOWN, with the address that is meant where a slash behind it is too much."""
-    path = request.path
-    meant = {"nearest": path.rstrip("/")} if path.endswith("/") and path.startswith(tuple(lists)) else {}
+    raw = request.rel_url.raw_path  # an id may end with a slash, written otherwise
+    meant = {"nearest": raw[:-1]} if raw.endswith("/") and raw.startswith(tuple(lists)) else {}
     told = listed(served=served) if served else {}
-    return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {path}", **told, **meant)
+    return Refused(Reason.REASON_METHOD_UNKNOWN, method=f"{request.method} {request.path}", **told, **meant)

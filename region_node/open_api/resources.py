@@ -194,8 +194,11 @@ def require_reference(reference: Attributes, kind: str) -> None:
 
 
 def take_requester(party: Attributes, requester: Requester) -> None:
-    """Takes a party as the requester. Raises Refused for another one than the headers name."""
-    requester.staff_id = agreed(party.text("id"), requester.staff_id, party.at("id"), "Requester-Staff-Id")
+    """Takes a party as the requester. Raises Refused for another one than the headers name, and for no staff id."""
+    staff_id, place = party.text("id"), party.at("id")
+    if staff_id:
+        require_name(place, staff_id)
+    requester.staff_id = agreed(staff_id, requester.staff_id, place, "Requester-Staff-Id")
 
 
 def word_in(body: Attributes, name: str, enum: EnumDescriptor) -> int:

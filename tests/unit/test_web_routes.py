@@ -47,6 +47,7 @@ ALARM: Mapping[str, object] = {
     "alarmChangedTime": "2026-12-02T00:00:00Z",
     "alarmedObject": {"id": "ring-7"},
 }
+UNFIT = {"id": "Wang Wei", "role": "requester"}
 NOTE = {"note": [{"text": ""}]}
 RESOLVED = {"status": "resolved", "resolution": {"causeCode": "x"}}
 WORDS = words_of(OrderState.DESCRIPTOR)
@@ -205,6 +206,9 @@ def test_a_name_in_fields_that_the_node_does_not_know_is_left_out() -> None:
         ("PUT", f"{PRODUCT_ORDERING.root}/productOrder", 405, "CrossregionProductOrder", ""),
         ("GET", f"{PRODUCT_ORDERING.root}/productOrder/", 404, "CrossregionProductOrder", "/productOrder?"),
         ("PATCH", f"{PRODUCT_ORDERING.root}/productOrder/x/", 404, "CrossregionProductOrder", "/productOrder/x?"),
+        ("GET", f"{PRODUCT_ORDERING.root}/productOrder/x%2F/", 404, "CrossregionProductOrder", "/productOrder/x%2F?"),
+        ("GET", f"{PRODUCT_ORDERING.root}/productOrder/x, y/", 404, "CrossregionProductOrder", "/productOrder/x,%20y?"),
+        ("PUT", f"{PRODUCT_ORDERING.root}/productOrder/x%2F", 405, "CrossregionProductOrder", ""),
     ],
 )
 def test_an_unknown_address_is_refused_in_the_form_of_tm_forum_with_those_that_are_known(
@@ -232,6 +236,24 @@ def test_an_external_id_that_is_no_request_id_is_refused_by_its_own_name() -> No
     asked = Asked(PRODUCT_ORDERING.root, {}, {}, "en", Requester(), "", wait=Duration(), body=body)
     with pytest.raises(Refused, match="externalId"):
         route.request(asked)
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "body", "place"),
+    [
+        (PRODUCT_ORDERING, "/productOrder", {"relatedParty": [UNFIT]}, "relatedParty[0].id"),
+        (TROUBLE_TICKETS, "/troubleTicket", {**FILED, "relatedParty": [UNFIT]}, "relatedParty[0].id"),
+        (PROBLEM_MANAGEMENT, "/serviceProblem", {"originatorParty": UNFIT}, "originatorParty.id"),
+    ],
+)
+def test_a_requester_of_a_body_that_is_no_staff_id_is_refused_by_the_attribute(
+    api: Api, path: str, body: Mapping[str, object], place: str
+) -> None:
+    route = next(each for each in api.routes if (each.verb, each.path) == ("POST", path))
+    asked = Asked(api.root, {}, {}, "en", Requester(), "", wait=Duration(), body=Attributes(body, ""))
+    with pytest.raises(Refused) as refused:
+        route.request(asked)
+    assert refused.value.parameters["field"] == place
 
 
 @pytest.mark.parametrize("said", ["", ",", " ", " , "])
