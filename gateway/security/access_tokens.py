@@ -20,7 +20,7 @@ class AccessTokens:
     node: Identity
     """The region that the operator systems belong to."""
     operator_of: Callable[[str], str | None]
-    """The operator system of a client by the scopes of the region; None for a client that is none."""
+    """The operator system of a client by the scopes of the region; None unless one scope alone names it."""
 
     def operator(self, token: str, now: datetime) -> Identity:
         """The operator system that sends a token. `now` is aware.
@@ -30,14 +30,21 @@ class AccessTokens:
         claims = self.server.verified(token, now, LONGEST_TOKEN).claims
         if "cnf" in claims:
             raise TokenInvalid("it is bound to a key; come by a certificate", "该令牌绑定密钥，请使用证书")
-        client = claims.get(self.server.name_claim)
-        operator = self.operator_of(client) if isinstance(client, str) else None
+        name = self.server.name_claim
+        client = claims.get(name)
+        if not isinstance(client, str) or not client:
+            raise TokenInvalid(f"its claim {name} names no client", f"其{name}声明未载明客户端")
+        operator = self.operator_of(client)
+        if operator is None:
+            raise TokenInvalid(
+                "no scope of this region's operator systems, or more than one, has its client as client_id",
+                "本地区没有或有多个业务系统的权限范围以其客户端为client_id",
+            )
         try:
-            return Identity(self.node.federation, Role.ROLE_OPERATOR, self.node.region, operator or "")
+            return Identity(self.node.federation, Role.ROLE_OPERATOR, self.node.region, operator)
         except ValueError:
             raise TokenInvalid(
-                "no scope of this region's operator systems has its client as client_id",
-                "本地区业务系统的权限范围均未以其客户端为client_id",
+                "the name of its client is no name of an operator system", "其客户端的名称不能作为业务系统的名称"
             ) from None
 
 

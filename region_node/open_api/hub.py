@@ -123,9 +123,11 @@ def told_listener(listener: Listener, root: str, source: EventSource, language: 
 
 
 def _told_problem(problem: str, language: str) -> str:
-    """A failure of a callback in words; a status of HTTP, a reason and any other failure as they are."""
-    found = _problems().get(problem)
-    return problem if found is None else text_in(found, language)
+    """A failure of a callback in words; a status of HTTP and a reason as they are."""
+    if problem == problem.upper():
+        return problem
+    other = LocalizedText(en="no event could be posted to it", zh_cn="无法向其推送事件")
+    return text_in(_problems().get(problem, other), language)
 
 
 @cache
@@ -133,7 +135,10 @@ def _problems() -> Mapping[str, LocalizedText]:
     """Words for the kinds of failures that a connection to a callback has."""
     seconds = int(POST_SECONDS)
     late = LocalizedText(en=f"no answer within {seconds} seconds", zh_cn=f"{seconds}秒内无应答")
-    closed = LocalizedText(en="no connection to its address", zh_cn="无法连接其地址")
+    unnamed = LocalizedText(en="no address for its name", zh_cn="其域名无法解析")
+    closed = LocalizedText(
+        en="no connection to its address, or it ended before TLS", zh_cn="无法连接其地址，或TLS建立前连接中断"
+    )
     ended = LocalizedText(en="the connection ended before an answer", zh_cn="应答前连接中断")
     distrusted = LocalizedText(en="its certificate is not trusted", zh_cn="其证书不受信任")
     no_tls = LocalizedText(en="no connection by TLS", zh_cn="无法建立TLS连接")
@@ -143,7 +148,8 @@ def _problems() -> Mapping[str, LocalizedText]:
         "SocketTimeoutError": late,
         "ServerTimeoutError": late,
         "ClientConnectorError": closed,
-        "ClientConnectorDNSError": closed,
+        "ClientConnectorDNSError": unnamed,
+        "UnicodeError": unnamed,
         "ClientConnectorSSLError": no_tls,
         "ClientConnectorCertificateError": distrusted,
         "ClientOSError": ended,

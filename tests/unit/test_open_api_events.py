@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
-from aiohttp import ClientSession, ConnectionTimeoutError, ServerDisconnectedError
+from aiohttp import ClientPayloadError, ClientSession, ConnectionTimeoutError, ServerDisconnectedError
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -172,6 +172,8 @@ def test_a_listener_is_read_by_its_id_out_of_those_of_its_operator_system(
         (TimeoutError(), "no answer within 10 seconds", "10秒内无应答"),
         (ServerDisconnectedError(), "the connection ended before an answer", "应答前连接中断"),
         (ConnectionTimeoutError(), "no answer within 10 seconds", "10秒内无应答"),
+        (UnicodeError(), "no address for its name", "其域名无法解析"),
+        (ClientPayloadError(), "no event could be posted to it", "无法向其推送事件"),
     ],
 )
 def test_a_failure_of_a_callback_is_told_in_words(failure: Exception, english: str, chinese: str) -> None:
@@ -185,6 +187,7 @@ def test_a_failure_of_a_callback_is_told_in_words(failure: Exception, english: s
     listener = Listener(problem=str(raised.value))
     for language, words in (("en", english), ("zh-CN", chinese)):
         assert told_listener(listener, ROOT, ORDER_EVENTS, language)["problem"] == words
+    assert "problem" not in told_listener(Listener(), ROOT, ORDER_EVENTS, "en")
     for said in ("HTTP 503", "CERTIFICATE_REVOKED"):
         assert told_listener(Listener(problem=said), ROOT, ORDER_EVENTS, "zh-CN")["problem"] == said
 
