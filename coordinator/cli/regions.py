@@ -232,7 +232,7 @@ def _lanes(now: datetime) -> Table[LaneLine]:
     return Table(
         TableColumn("destination", lambda each: each.destination),
         TableColumn("in flight", lambda each: str(each.in_flight or "")),
-        TableColumn("waiting", lambda each: str(each.waiting.count) if each.waiting else ""),
+        TableColumn("waiting", lambda each: "" if each.envelopes is None else str(each.envelopes)),
         TableColumn("oldest", lambda each: told_age(each.waiting.create_time, now) if each.waiting else ""),
         TableColumn("not reached since", lambda each: told_if_set(each.breaker.open_time) if each.breaker else ""),
         TableColumn("why", why),

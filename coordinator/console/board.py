@@ -15,6 +15,7 @@ from coordinator.console.words import member_badge, member_state_cell, problem_s
 from coordinator.problems.rules import customers
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_lines
+from coordinator.wording.lanes import lanes_of
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListOrderSummariesRequest,
@@ -189,7 +190,7 @@ def _work(found: _Found, present: Sequence[tuple[str, str]]) -> _Work:
     return _Work(
         orders=Counter(region for pair in present for region in {*pair} if region),
         waiting=Counter(
-            {each.region: sum(waiting.count for waiting in each.report.waiting) for each in found.regions.members}
+            {each.region: sum(line.envelopes or 0 for line in lanes_of(each.report)) for each in found.regions.members}
         ),
         held=Counter(each.origin_region for each in found.held.orders),
         has_all_orders=not found.orders.next_page_token or len(present) < len(found.orders.orders),

@@ -17,9 +17,9 @@ class Pair:
     """By id."""
     orders: int = 0
     waiting: int = 0
-    """Envelopes that one has for the other, which has not accepted them."""
+    """Envelopes that one has for the other, which has not accepted them or is not reached."""
     oldest: Timestamp = field(default_factory=Timestamp)
-    """The time of the oldest of them; unset for none."""
+    """The time of the oldest that was not accepted; unset for none."""
     open_time: Timestamp = field(default_factory=Timestamp)
     """The time since which one of them does not reach the other; unset where both do."""
 
@@ -57,6 +57,7 @@ def pairs_of(orders: Iterable[tuple[str, str]], members: Iterable[Member]) -> Se
             pair.oldest = _earlier(pair.oldest, waiting.create_time)
         for breaker in member.report.open_breakers:
             pair = between(member.region, breaker.destination)
+            pair.waiting += breaker.waiting
             pair.open_time = _earlier(pair.open_time, breaker.open_time)
     return sorted(found.values(), key=lambda each: (not each.is_open, -each.waiting, -each.orders, each.regions))
 

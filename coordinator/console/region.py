@@ -199,17 +199,17 @@ def _lanes(now: datetime, report: NodeReport) -> Table:
 
 
 def _lane(now: datetime, line: LaneLine) -> Sequence[Cell]:
-    count, oldest, stands = "", "", Cell(why(line))
+    oldest, stands = "", Cell(why(line))
     if line.breaker is not None:
         since = told_if_set(line.breaker.open_time)
         note = translated("{time}: {why}", time=since, why=stands.text) if stands.text else since
         stands = Cell(translated("not reached"), badge="late", note=note)
     if line.waiting is not None:
-        count, oldest = f"{line.waiting.count:,}", told_age(line.waiting.create_time, now)
+        oldest = told_age(line.waiting.create_time, now)
     return [
         Cell(region_name(line.destination), "row"),
         Cell(f"{line.in_flight:,}" if line.in_flight else "", style="figure"),
-        Cell(count, style="figure"),
+        Cell("" if line.envelopes is None else f"{line.envelopes:,}", style="figure"),
         Cell(oldest),
         stands,
     ]

@@ -186,7 +186,7 @@ def _unite(report: NodeReport, live: Sequence[NodeReport]) -> None:
     del report.in_flight[:]
     report.in_flight.extend(_sums(live))
     del report.open_breakers[:]
-    report.open_breakers.extend(_first_open(live))
+    report.open_breakers.extend(_opened(live))
     del report.anomalies[:]
     report.anomalies.extend(_most_waiting(live))
     counting = [each.orders_per_minute for each in live if each.HasField("orders_per_minute")]
@@ -211,15 +211,22 @@ def _sums(reports: Iterable[NodeReport]) -> Iterable[EnvelopesInFlight]:
     return [EnvelopesInFlight(destination=each, count=min(found[each], _MOST_COUNTED)) for each in sorted(found)]
 
 
-def _first_open(reports: Iterable[NodeReport]) -> Iterable[OpenBreaker]:
-    """The open breakers of several processes: of each destination the one that opened first."""
-    found: dict[str, OpenBreaker] = {}
+def _opened(reports: Iterable[NodeReport]) -> Iterable[OpenBreaker]:
+    """The open breakers of several processes: of each destination the one that opened first, with all that wait."""
+    found: dict[str, list[OpenBreaker]] = {}
     for report in reports:
         for each in report.open_breakers:
-            known = found.setdefault(each.destination, each)
-            if from_timestamp(each.open_time) < from_timestamp(known.open_time):
-                found[each.destination] = each
-    return [found[each] for each in sorted(found)]
+            found.setdefault(each.destination, []).append(each)
+    return [_first_open(found[each]) for each in sorted(found)]
+
+
+def _first_open(breakers: Sequence[OpenBreaker]) -> OpenBreaker:
+    """The breaker of one destination that opened first, with the envelopes that wait at any process."""
+    first = OpenBreaker()
+    first.CopyFrom(min(breakers, key=lambda each: from_timestamp(each.open_time)))
+    if counting := [each.waiting for each in breakers if each.HasField("waiting")]:
+        first.waiting = min(sum(counting), _MOST_COUNTED)
+    return first
 
 
 def _most_waiting(reports: Iterable[NodeReport]) -> Iterable[WaitingAnomalies]:

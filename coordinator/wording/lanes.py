@@ -23,6 +23,13 @@ class LaneLine(NamedTuple):
     in_flight: int = 0
     """The envelopes in flight, in the first line of the destination."""
 
+    @property
+    def envelopes(self) -> int | None:
+        """The number of envelopes that wait; None where none does, or a former version does not count them."""
+        if self.waiting is not None:
+            return self.waiting.count
+        return self.breaker.waiting if self.breaker is not None and self.breaker.HasField("waiting") else None
+
 
 def lanes_of(report: NodeReport) -> Sequence[LaneLine]:
     """The lines of a region: first destinations that are not reached, then those with envelopes that wait."""

@@ -80,6 +80,15 @@ def _breaker_line(origin: str, breaker: OpenBreaker) -> str:
         return translated(
             "{origin} has not reached {destination} since {time}", origin=origin, destination=destination, time=since
         )
+    if breaker.waiting:
+        return translated(
+            "{origin} has not reached {destination} since {time} (envelopes that wait: {count}): {why}",
+            origin=origin,
+            destination=destination,
+            time=since,
+            count=breaker.waiting,
+            why=why,
+        )
     return translated(
         "{origin} has not reached {destination} since {time}: {why}",
         origin=origin,

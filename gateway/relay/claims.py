@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.at_rest import OUTBOX, envelope_subject
 from gateway.relay.envelopes import Sealed
@@ -24,7 +25,7 @@ BEAT_SECONDS = 1.0  # between two signs of life
 LEASE_SECONDS = 5.0  # without a heartbeat, after which another process takes over
 PAGE = 500  # envelopes in one transaction, during which no other process can write
 _TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL AND claimed_by = :claimant"
-_ROW = "created, envelope_id, subject, content, signature"
+_ROW = "created, envelope_id, subject, content, signature, not_taken"
 _PAGE = "SELECT envelope_id FROM outbox WHERE closed IS NULL AND claimed_by = :claimant ORDER BY created, envelope_id"
 _TAKE_PAGE = f"{_TAKE} AND envelope_id IN ({_PAGE} LIMIT :limit) RETURNING {_ROW}"
 _TAKE_HANDED_OVER = f"{_TAKE} AND handed_over = 1 RETURNING {_ROW}"
@@ -106,10 +107,11 @@ def claimants(tx: Transaction) -> list[int]:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An open envelope, and when it was queued, in microseconds since 1970."""
+    """An open envelope, when it was queued, in microseconds since 1970, and why its destination has not taken it."""
 
     created: int
     sealed: Sealed
+    not_taken: Reason.ValueType
 
 
 def set_aside(tx: Transaction, subject: str, destination: str) -> None:
@@ -134,7 +136,7 @@ def release(tx: Transaction, number: int, subject: str, destination: str) -> Non
         destination=destination,
     )
     for waiting in _in_order(_opened(tx, rows)):
-        tx.publish(Enqueued(waiting.sealed, perhaps_sent=True))
+        tx.publish(Enqueued(waiting.sealed, perhaps_sent=True, not_taken=waiting.not_taken))
 
 
 class Silence:
@@ -231,7 +233,7 @@ class Claims:
 
     def _send_perhaps_again(self, envelopes: Iterable[Waiting]) -> None:
         for waiting in envelopes:
-            self._lanes.to(waiting.sealed.content.destination).add_perhaps_sent(waiting.sealed)
+            self._lanes.to(waiting.sealed.content.destination).add_perhaps_sent(waiting.sealed, waiting.not_taken)
 
     def _handed_over(self, handed_over: HandedOver) -> None:
         if handed_over.claimant == self._number:
@@ -271,13 +273,14 @@ class _Row:
     subject: str
     content: bytes = field(repr=False)
     signature: bytes
+    not_taken: int
 
 
 def _opened(tx: Transaction, rows: Sequence[_Row]) -> list[Waiting]:
     """The envelopes of the rows, without those whose key was destroyed: nobody can send them any more."""
     sealed = [vault.Sealing(envelope_subject(row.subject), f"{OUTBOX}/{row.envelope_id}", row.content) for row in rows]
     return [
-        Waiting(row.created, sealed_from(content, row.signature))
+        Waiting(row.created, sealed_from(content, row.signature), Reason.ValueType(row.not_taken))
         for row, content in zip(rows, vault.open_many(tx, sealed), strict=True)
         if content is not None
     ]

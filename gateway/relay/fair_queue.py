@@ -53,12 +53,18 @@ class FairQueue:
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, QueuedEnvelope] = {}
         self._waiting_of: Counter[str] = Counter()  # by operator
+        self._refused = set[str]()  # of those that wait
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
         self._withdrawn: set[str] = set()  # until the caller decides about them
         self._blocked: dict[str, deque[QueuedEnvelope]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def unrefused(self) -> int:
+        """The number of queued envelopes that wait, without those that the destination has not taken."""
+        return len(self._waiting) - len(self._refused)
 
     def waiting_of(self, operator: str) -> int:
         """The number of queued envelopes of an operator that wait."""
@@ -133,9 +139,12 @@ class FairQueue:
     def _await(self, queued: QueuedEnvelope) -> None:
         self._waiting_of[queued.sealed.content.operator] += queued.envelope_id not in self._waiting
         self._waiting[queued.envelope_id] = queued
+        if queued.not_taken:
+            self._refused.add(queued.envelope_id)
 
     def _await_no_more(self, queued: QueuedEnvelope) -> None:
         del self._waiting[queued.envelope_id]
+        self._refused.discard(queued.envelope_id)
         operator = queued.sealed.content.operator
         self._waiting_of[operator] -= 1
         if not self._waiting_of[operator]:

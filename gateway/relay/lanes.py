@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, reason_name, status_code
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
@@ -88,6 +89,8 @@ class Stop(NamedTuple):
     since: datetime
     failure: str
     """The name of the reason of the last refusal, or of the gRPC status without an answer."""
+    waiting: int = 0
+    """The number of envelopes in its queue, without those that it has not taken (`gateway.relay.outbox.not_taken`)."""
 
 
 class Lane:
@@ -105,11 +108,15 @@ class Lane:
         self._in_flight: dict[asyncio.Task[None], int] = {}  # the envelopes of each batch
         self._changed = asyncio.Event()
         self._open = True
-        self.stopped: Stop | None = None
-        """Since when the destination has not responded, and why; None while it does."""
+        self._stop: Stop | None = None
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Since when the destination has not responded, why, and how many envelopes wait; None while it does."""
+        return None if self._stop is None else self._stop._replace(waiting=self._queue.unrefused)
 
     @property
     def in_flight(self) -> int:
@@ -125,9 +132,9 @@ class Lane:
         self._queue.put(QueuedEnvelope(sealed))
         self._changed.set()
 
-    def add_perhaps_sent(self, sealed: Sealed) -> None:
-        """Queues an envelope of an earlier process, which may have been sent."""
-        self._queue.put(QueuedEnvelope(sealed, attempts=1))
+    def add_perhaps_sent(self, sealed: Sealed, not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED) -> None:
+        """Queues an envelope of an earlier process, which may have been sent, with why it was not taken then."""
+        self._queue.put(QueuedEnvelope(sealed, attempts=1, not_taken=not_taken))
         self._changed.set()
 
     def withdraw(self, envelope_id: str) -> QueuedEnvelope | None:
@@ -212,7 +219,7 @@ class Lane:
         self._failures = 0
         self._adapt(batch, seconds, is_answered=True)
         if self._open:  # else another batch has failed meanwhile
-            self.stopped = None
+            self._stop = None
         response.journey.stamps.append(self._stamp("receipt received"))
         journey = response.journey.SerializeToString()
         settled = await self._ports.settle(
@@ -261,7 +268,7 @@ class Lane:
         self.counts.failed[status] += 1
         if self._open:
             self.counts.trips += 1
-            self.stopped = self.stopped or Stop(self._ports.clock.now(), "")
+            self._stop = self._stop or Stop(self._ports.clock.now(), "")
             told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)
             _log.warning("the lane to %s stops sending: %s", self.destination, told)
         self._tell_failure(failure)
@@ -273,9 +280,9 @@ class Lane:
             self._failures += 1
 
     def _tell_failure(self, failure: Unreachable | Refused) -> None:
-        if self.stopped is not None:
+        if self._stop is not None:
             told = reason_name(failure.reason) if isinstance(failure, Refused) else failure.status
-            self.stopped = self.stopped._replace(failure=told)
+            self._stop = self._stop._replace(failure=told)
 
     async def _recover(self) -> None:
         """Waits for the batches on their way, then probes with an empty batch until the destination answers."""
@@ -286,7 +293,7 @@ class Lane:
         await probe_until_answered(self._probe, self._wait, asyncio.sleep)
         self._open = True
         if not self._queue:  # else the next batch says whether it is more than an empty one that is answered
-            self.stopped = None
+            self._stop = None
         _log.warning("the lane to %s sends again", self.destination)
 
     async def _probe(self) -> bool:
@@ -331,8 +338,8 @@ class Lanes:
         return list(self._lanes.values())
 
     def stopped(self) -> dict[str, Stop]:
-        """The destinations that do not respond, each with the time since when and the cause."""
-        return {lane.destination: lane.stopped for lane in self._lanes.values() if lane.stopped is not None}
+        """The destinations that do not respond, each with the time since when, the cause and what waits."""
+        return {lane.destination: stop for lane in self._lanes.values() if (stop := lane.stopped) is not None}
 
     def in_flight(self) -> dict[str, int]:
         """The numbers of envelopes in flight, by destination; without those of none."""

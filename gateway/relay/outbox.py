@@ -28,10 +28,14 @@ _MOST_WAITING = 100  # destinations and reasons in one report
 
 @dataclass(frozen=True)
 class Enqueued:
-    """Published when an envelope waits to be sent by this process. `perhaps_sent`: it may have left before."""
+    """Published when an envelope waits to be sent by this process.
+
+    `perhaps_sent`: it may have left before, and `not_taken` is why its destination has not taken it then.
+    """
 
     sealed: Sealed
     perhaps_sent: bool = False
+    not_taken: Reason.ValueType = Reason.REASON_UNSPECIFIED
 
 
 @dataclass(frozen=True)

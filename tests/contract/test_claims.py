@@ -143,7 +143,10 @@ def test_what_is_open_is_taken_up_oldest_first_and_what_is_closed_never(adapter:
             for name, number in (("3", 0), ("1", 0), ("2", 1), ("4", 0), ("5", 0)):
                 await store.write(sending(border, name, about=name, by=number))
             await store.write(partial(close, envelope_id="4"))
-            assert ids(await store.read(partial(own, number=0, after=None))) == ["1", "3", "5"]
+            await store.write(partial(outbox.note_not_taken, envelope_id="3", reason=Reason.REASON_TOO_BUSY))
+            found = await store.read(partial(own, number=0, after=None))
+            assert ids(found) == ["1", "3", "5"]
+            assert [each.not_taken for each in found] == [0, Reason.REASON_TOO_BUSY, 0]
             first = await store.read(partial(own, number=0, after=None, limit=2))
             assert ids(first) == ["1", "3"]
             assert ids(await store.read(partial(own, number=0, after=first[-1], limit=2))) == ["5"]

@@ -120,7 +120,7 @@ def test_the_lanes_of_a_region_are_listed_with_what_is_in_flight_and_why_one_has
 ) -> None:
     report = NodeReport(
         in_flight=[EnvelopesInFlight(destination="guangdong", count=7)],
-        open_breakers=[OpenBreaker(destination="sichuan", failure="UNAVAILABLE")],
+        open_breakers=[OpenBreaker(destination="sichuan", failure="UNAVAILABLE", waiting=12)],
     )
 
     async def scenario() -> None:
@@ -128,7 +128,7 @@ def test_the_lanes_of_a_region_are_listed_with_what_is_in_flight_and_why_one_has
             code, out, errors = await command(certificates, endpoint, "regions", "lanes", "henan")
             assert (code, errors) == (0, "")
             _, _, stopped, flying = (" ".join(line.split()) for line in out.splitlines())
-            assert (stopped, flying) == ("sichuan no answer, UNAVAILABLE", "guangdong 7")
+            assert (stopped, flying) == ("sichuan 12 no answer, UNAVAILABLE", "guangdong 7")
             code, out, _ = await command(certificates, endpoint, "regions", "lanes", "henan", "--json")
             assert json.loads(out)["in_flight"] == [{"destination": "guangdong", "count": 7}]
 

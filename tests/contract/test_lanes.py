@@ -173,19 +173,47 @@ def test_a_lane_without_an_answer_sends_nothing_but_empty_probes_until_one_is_an
         assert way.sent == [["1"]], "no envelope travels while the breaker is open"
         stop = lane.stopped
         assert stop is not None
+        assert stop.waiting == 19
         assert stop.since <= SystemClock().now()
         way.reachable = True
         await until(lambda: len(way.sent) == 2)
         assert way.sent[1] == [f"{number}" for number in range(1, 20)]
         assert (lane.counts.trips, lane.counts.repeated) == (1, 1)
         assert lane.counts.probes == way.probes
-        assert lane.stopped == stop, "empty batches alone were answered"
+        assert lane.stopped == stop._replace(waiting=0), "empty batches alone were answered"
         way.batches[1].fail(failure)
         await until(lambda: len(way.sent) == 3)
         assert lane.stopped is not None
         assert lane.stopped.since == stop.since, "the alarm counts from the first failure"
         way.batches[2].accept()
         await until(lambda: lane.stopped is None)
+
+    run(scenario)
+
+
+def test_a_stopped_lane_counts_the_envelopes_that_wait_without_those_that_its_destination_has_refused() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        def waiting() -> int | None:
+            return None if lane.stopped is None else lane.stopped.waiting
+
+        way.reachable = False
+        lane.add(sealed("1"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].fail(Unreachable("cut"))
+        await until(lambda: waiting() == 1)
+        lane.add(sealed("2"))
+        lane.add_perhaps_sent(sealed("3"), Reason.REASON_TOO_BUSY)
+        assert waiting() == 2
+        queued = lane.withdraw("2")
+        assert queued is not None
+        assert waiting() == 1
+        lane.give_back(queued)
+        assert waiting() == 2
+        way.reachable = True
+        await until(lambda: len(way.batches) == 2)
+        assert (way.sent[1], waiting()) == (["1", "3", "2"], 0), "all are in flight"
+        way.batches[1].accept()
+        await until(lambda: waiting() is None)
 
     run(scenario)
 

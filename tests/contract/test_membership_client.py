@@ -139,7 +139,7 @@ def test_a_change_reaches_the_node_while_it_follows(certificates: Certificates, 
 def test_a_heartbeat_tells_the_lanes_and_the_end_of_the_certificate_that_is_in_the_files_now(
     certificates: Certificates, tmp_path: Path
 ) -> None:
-    breakers, in_flight = {PEER: Stop(NOW, "REGION_SUSPENDED")}, {PEER: 7, "henan": 2}
+    breakers, in_flight = {PEER: Stop(NOW, "REGION_SUSPENDED", 3)}, {PEER: 7, "henan": 2}
 
     async def story() -> None:
         async with (
@@ -151,8 +151,8 @@ def test_a_heartbeat_tells_the_lanes_and_the_end_of_the_certificate_that_is_in_t
             first, second = hub.joins[0].report, hub.joins[1].report
             assert first == second, "a heartbeat without news is equal"
             [breaker] = first.open_breakers
-            told = (breaker.destination, from_timestamp(breaker.open_time), breaker.failure)
-            assert told == (PEER, NOW, "REGION_SUSPENDED")
+            told = (breaker.destination, from_timestamp(breaker.open_time), breaker.failure, breaker.waiting)
+            assert told == (PEER, NOW, "REGION_SUSPENDED", 3)
             assert [(each.destination, each.count) for each in first.in_flight] == sorted(in_flight.items())
             assert first.orders_per_minute == ORDERS_PER_MINUTE
             credentials = certificates.credentials("region/sichuan")

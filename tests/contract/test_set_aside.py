@@ -153,9 +153,11 @@ def test_later_envelopes_of_the_subject_wait_behind_one_that_waits_for_people_an
         [work] = await works(scene)
         assert await scene.store.read(lambda tx: setting_aside.held_up(tx, work)) == 1
         told.clear()
-        border = scene.pair.borders[ORIGIN]
+        border, reasons = scene.pair.borders[ORIGIN], list[Reason.ValueType]()
+        scene.store.subscribe(Enqueued, lambda event: reasons.append(event.not_taken))
         await scene.store.write(lambda tx: setting_aside.replay(tx, border, work))
         assert told == [("1", True), ("2", True)]
+        assert reasons == [Reason.REASON_ENVELOPE_ID_REUSED, Reason.REASON_UNSPECIFIED]
         await send(scene, "3", "order 1")
         assert told[2:] == [("3", False)]
 

@@ -101,18 +101,20 @@ async def test_a_held_order_is_cancelled_at_once(federation: Federation, guangdo
     assert not federation.database("guangdong").rows("SELECT 1 FROM outbox WHERE subject = ?", order.id)
 
 
-async def until_guangdong_does_not_reach(federation: Federation, regions: list[str]) -> None:
-    """Returns when the coordinator has heard that Guangdong's breakers to these regions, and no others, are open."""
+async def until_guangdong_does_not_reach(federation: Federation, waiting: dict[str, int]) -> None:
+    """Returns when the coordinator has heard that Guangdong does not reach these regions, and no others.
+
+    `waiting` has the number of envelopes that wait for each.
+    """
     administrator = MembershipServiceStub(federation.dial_coordinator("admin/root"))
 
     async def holds() -> bool:
         members = (await administrator.ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS)).members
         [report] = [each.report for each in members if each.region == "guangdong"]
-        return [each.destination for each in report.open_breakers] == regions and report.HasField(
-            "certificate_end_time"
-        )
+        told = {each.destination: each.waiting for each in report.open_breakers}
+        return told == waiting and report.HasField("certificate_end_time")
 
-    await until(holds, f"the open breakers of guangdong are {regions}")
+    await until(holds, f"guangdong does not reach {waiting}")
 
 
 async def until_all_is_answered(federation: Federation) -> None:
@@ -133,13 +135,15 @@ async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
         await federation.stop_node("sichuan")
         first = await guangdong.submit(guangdong.request("SUSPEND", numbers[0]), wait=0)
         await until_a_lane_stops(caplog)
-        await until_guangdong_does_not_reach(federation, ["sichuan"])
+        await until_guangdong_does_not_reach(federation, {"sichuan": 1})
         second = await guangdong.submit(guangdong.request("PAY", numbers[1]), wait=0)
+        await until_guangdong_does_not_reach(federation, {"sichuan": 2})
         cancelled = await guangdong.cancel(second.id)
         assert (cancelled.state, cancelled.version) == (CANCELLED, 0)
+        await until_guangdong_does_not_reach(federation, {"sichuan": 1})
         await federation.start_node("sichuan")
         await guangdong.reaches(first.id, COMPLETED)
-        await until_guangdong_does_not_reach(federation, [])
+        await until_guangdong_does_not_reach(federation, {})
         # Nor does it leave when the node starts again and looks at what it still has to send.
         await until_all_is_answered(federation)
         await federation.stop_node("guangdong")

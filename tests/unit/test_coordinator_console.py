@@ -266,11 +266,11 @@ def test_a_flow_joins_both_directions_and_trouble_comes_first() -> None:
     for minutes in (5, 50):
         waiting = stuck.report.waiting.add(destination="sichuan", count=2)
         waiting.create_time.CopyFrom(to_timestamp(NOW - timedelta(minutes=minutes)))
-    stuck.report.open_breakers.add(destination="guangdong").open_time.CopyFrom(to_timestamp(NOW))
+    stuck.report.open_breakers.add(destination="guangdong", waiting=7).open_time.CopyFrom(to_timestamp(NOW))
     found = pairs_of(busy, [stuck])
     told = [(each.regions, each.orders, each.waiting, each.style) for each in found]
     assert told == [
-        (("guangdong", "henan"), 0, 0, "late"),
+        (("guangdong", "henan"), 0, 7, "late"),
         (("henan", "sichuan"), 0, 4, "near"),
         (("guangdong", "sichuan"), 4, 0, "calm"),
     ]

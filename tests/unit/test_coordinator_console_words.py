@@ -146,6 +146,19 @@ def test_the_board_says_where_a_region_without_an_answer_may_have_more_orders_an
     assert ["orders held", "2+"] in [[each.text for each in row] for row in named["Board"].rows]
 
 
+def test_the_board_counts_what_waits_for_a_region_that_is_not_reached_with_what_was_refused() -> None:
+    origin = Member(region="hebei", state=MemberState.MEMBER_STATE_JOINED)
+    origin.report.waiting.add(destination="henan", count=2)
+    origin.report.open_breakers.add(destination="henan", waiting=3, failure="REGION_UNREACHABLE")
+    origin.report.open_breakers.add(destination="hunan")
+    none = ListOrderSummariesResponse()
+    board = told("en", "/board", ListRegionsResponse(members=[origin]), none, none)
+    named = {table.label: [[each.text for each in row] for row in table.rows] for table in board.tables}
+    assert ["envelopes that wait", "5"] in named["Board"]
+    assert [row[6] for row in named["Regions"]] == ["5"]
+    assert [(row[0], row[2]) for row in named["Flows"]] == [("hebei · henan", "5"), ("hebei · hunan", "0")]
+
+
 def test_a_region_without_an_answer_about_held_orders_alone_has_no_unknown_orders() -> None:
     orders, held = ListOrderSummariesResponse(), ListOrderSummariesResponse()
     orders.orders.add(origin_region="hebei", home_region="henan").create_time.CopyFrom(to_timestamp(NOW))

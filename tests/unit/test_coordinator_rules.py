@@ -227,6 +227,21 @@ def test_a_region_does_not_reach_what_any_of_its_live_processes_does_not_since_t
     assert told(last=one) == {"guangdong": 1, "henan": 3}, "a silent region has those of its last heartbeat"
 
 
+def test_what_waits_for_a_destination_that_is_not_reached_is_the_sum_of_the_processes_that_count_it() -> None:
+    def told(*counts: int | None) -> int | None:
+        breakers = [OpenBreaker(destination="henan", waiting=each) for each in counts]
+        beats = [replace(BEAT, report=NodeReport(open_breakers=[each])) for each in breakers]
+        live = {str(key): each for key, each in enumerate(beats)}
+        [united] = RegionFacts("sichuan", live=live, last=beats[0]).report().open_breakers
+        assert beats[0].report.open_breakers[0] == breakers[0], "what a process reported stays as it is"
+        return united.waiting if united.HasField("waiting") else None
+
+    assert told(3, None, 4) == 7
+    assert told(0, 0) == 0
+    assert told(None, None) is None, "older processes count none"
+    assert told(1, 2**32 - 1) == 2**32 - 1
+
+
 def test_the_anomalies_of_a_region_are_the_most_that_any_of_its_live_processes_has_seen_since_the_first() -> None:
     def beat(**seen: tuple[int, int]) -> Heartbeat:
         told = [

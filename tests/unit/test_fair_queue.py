@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.relay.envelopes import Sealed
 from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
 
@@ -200,8 +201,10 @@ class AnyUse(RuleBasedStateMachine):
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
         failed = data.draw(st.lists(st.sampled_from(self.model.out), min_size=1, unique_by=id))
+        reasons = st.sampled_from([Reason.REASON_UNSPECIFIED, Reason.REASON_TOO_BUSY])
         for each in failed:
             self.model.out.remove(each)
+            each.not_taken = data.draw(reasons)
         self.queue.put_back(failed)
         self.model.waiting = failed + self.model.waiting
 
@@ -217,6 +220,7 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def holds_as_many_as_it_should(self) -> None:
         assert len(self.queue) == len(self.model.waiting)
+        assert self.queue.unrefused == sum(not each.not_taken for each in self.model.waiting)
         for operator in "abc":
             waiting = [each for each in self.model.waiting if each.sealed.content.operator == operator]
             assert self.queue.waiting_of(operator) == len(waiting)

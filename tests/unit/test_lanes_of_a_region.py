@@ -41,10 +41,10 @@ def test_a_lane_shows_its_envelopes_in_flight_once_beside_those_that_wait() -> N
     report = NodeReport(
         in_flight=[EnvelopesInFlight(destination=each, count=1_300) for each in ("guangdong", "henan", "hunan")],
         waiting=[waiting("henan", reason) for reason in (Reason.REASON_TOO_BUSY, Reason.REASON_UPGRADE_REQUIRED)],
-        open_breakers=[OpenBreaker(destination="hunan", open_time=SINCE, failure="UNAVAILABLE")],
+        open_breakers=[OpenBreaker(destination="hunan", open_time=SINCE, failure="UNAVAILABLE", waiting=1_400)],
     )
     rows = lanes(report)
-    assert [row[1:3] for row in rows] == [["1,300", ""], ["1,300", "2"], ["", "2"], ["1,300", ""]]
+    assert [row[1:3] for row in rows] == [["1,300", "1,400"], ["1,300", "2"], ["", "2"], ["1,300", ""]]
     assert len({row[0] for row in rows}) == 3
     assert [bool(row[-1]) for row in rows] == [True, True, True, False]
 
@@ -60,16 +60,17 @@ def test_the_lanes_of_a_node_that_tells_neither_have_empty_cells() -> None:
         waiting=[waiting("henan", Reason.REASON_TOO_BUSY)],
         open_breakers=[OpenBreaker(destination="hunan", open_time=SINCE)],
     )
-    assert [row[1] for row in lanes(report)] == ["", ""]
+    assert [row[1:3] for row in lanes(report)] == [["", ""], ["", "2"]]
     assert breaker_notes("") == [""]
     assert lanes(NodeReport()) == []
 
 
-def test_the_line_of_a_destination_that_is_not_reached_ends_with_the_cause_where_it_is_known() -> None:
-    def line(failure: str) -> str:
-        breaker = OpenBreaker(destination="henan", open_time=SINCE, failure=failure)
+def test_the_line_of_a_destination_that_is_not_reached_says_what_waits_and_the_cause_where_they_are_known() -> None:
+    def line(failure: str, waiting: int | None = None) -> str:
+        breaker = OpenBreaker(destination="henan", open_time=SINCE, failure=failure, waiting=waiting)
         report = NodeReport(open_breakers=[breaker], in_flight=[EnvelopesInFlight(destination="henan", count=1)])
         [told] = waiting_lines([Member(region="sichuan", report=report)])
         return told
 
-    assert line("UNAVAILABLE") == line("") + ": no answer, UNAVAILABLE"
+    assert line("UNAVAILABLE") == line("UNAVAILABLE", 0) == line("") + ": no answer, UNAVAILABLE"
+    assert line("UNAVAILABLE", 7) == line("") + " (envelopes that wait: 7): no answer, UNAVAILABLE"

@@ -277,7 +277,10 @@ class OrderApplication:
 
     def _put_in_lane(self, enqueued: Enqueued) -> None:
         lane = self._ports.lanes.to(enqueued.sealed.content.destination)
-        (lane.add_perhaps_sent if enqueued.perhaps_sent else lane.add)(enqueued.sealed)
+        if enqueued.perhaps_sent:
+            lane.add_perhaps_sent(enqueued.sealed, enqueued.not_taken)
+        else:
+            lane.add(enqueued.sealed)
 
     def _waiting_for(self, region: str) -> tuple[Shared, Limit]:
         """The callers who wait for the decisions of a region, and how many they may be."""

@@ -159,7 +159,12 @@ class Heartbeat:
             unreadable=self._node.border.current.unreadable,
             waiting=waiting,
             open_breakers=[
-                OpenBreaker(destination=each, open_time=to_timestamp(stop.since), failure=stop.failure)
+                OpenBreaker(
+                    destination=each,
+                    open_time=to_timestamp(stop.since),
+                    failure=stop.failure,
+                    waiting=stop.waiting,
+                )
                 for each, stop in sorted(self._ports.breakers().items())
             ],
             disputed_revisions=self._ports.disputes(),

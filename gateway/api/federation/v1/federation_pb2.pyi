@@ -636,11 +636,16 @@ class OpenBreaker(_message.Message):
     DESTINATION_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     """The destination."""
     failure: _builtins.str
     """Cause of the last failure: the name of its `Reason`, for example `REGION_SUSPENDED`, or of its gRPC status, for
     example `UNAVAILABLE`. At most 64 characters of `A` to `Z`, `0` to `9` and `_`; empty for 0.3.0 and earlier.
+    """
+    waiting: _builtins.int
+    """Number of envelopes that wait at the process for the destination, without those in `waiting` of the report. Unset for
+    0.3.0 and earlier.
     """
     @_builtins.property
     def open_time(self) -> _timestamp_pb2.Timestamp:
@@ -652,12 +657,15 @@ class OpenBreaker(_message.Message):
         destination: _builtins.str = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
         failure: _builtins.str = ...,
+        waiting: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["open_time", b"open_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_waiting", b"_waiting", "open_time", b"open_time", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "failure", b"failure", "open_time", b"open_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_waiting", b"_waiting", "destination", b"destination", "failure", b"failure", "open_time", b"open_time", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__waiting: _TypeAlias = _typing.Literal["waiting"]  # noqa: Y015
+    _WhichOneofArgType__waiting: _TypeAlias = _typing.Literal["_waiting", b"_waiting"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting) -> _WhichOneofReturnType__waiting | None: ...
 
 Global___OpenBreaker: _TypeAlias = OpenBreaker  # noqa: Y015
 
