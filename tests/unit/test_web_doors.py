@@ -76,6 +76,7 @@ QUANTITIES = {
     "region_node/open_api/resources.py::told_amount": "TM Forum has major units",
 }
 REFUSALS = {
+    "region_node/console/guides.py::in_words": "the refusal of the RPC, in the words of the form",
     "region_node/open_api/cancellations.py::told_cancellation": "TM Forum has a resource for it, and no RPC has",
     "region_node/open_api/customer_bills.py::_unknown": "TM Forum has an id for a bill, and the RPC has a month",
     "region_node/open_api/hub.py::hub_routes.got": "TM Forum has an address for a listener, and the RPC has a list",
