@@ -14,7 +14,7 @@ def told_span(seconds: float) -> str:
     if size < 1:
         return f"{seconds * 1000:+.1f} ms"
     if size < 60:
-        return f"{seconds:+.1f} s"
+        return translated("{number} s", number=f"{seconds:+.1f}")
     if size < 3600:
         return translated("{number} min", number=f"{seconds / 60:+.0f}")
     return translated("{number} h", number=f"{seconds / 3600:+.0f}")
@@ -25,4 +25,7 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
     if not timestamp.seconds and not timestamp.nanos:
         return ""
     seconds = (now - from_timestamp(timestamp)).total_seconds()
-    return translated("just now") if seconds < 1 else translated("{span} ago", span=told_span(seconds).lstrip("+"))
+    if seconds < 1:
+        return translated("just now")
+    span = translated("{number} s", number=str(int(seconds))) if seconds < 60 else told_span(seconds).lstrip("+")
+    return translated("{span} ago", span=span)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import coordinator
 from coordinator.membership.rules import membership_of, require_route
 from coordinator.oversight.rules import merged, origin_region
 from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
@@ -30,6 +32,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
 from gateway.errors import Refused, reason_name
 from gateway.security.sealing_keys import is_proven_by
 from gateway.time.clock import to_timestamp
+from gateway.wording.languages import for_reader
 from gateway.wording.words import word
 from region_node.requests.checks import NODE_OPERATOR
 
@@ -169,6 +172,9 @@ def test_a_length_of_time_is_told_in_its_own_unit(seconds: float, text: str) -> 
 
 def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> None:
     assert told_age(to_timestamp(NOW - timedelta(hours=2)), NOW) == "2 h ago"
+    assert told_age(to_timestamp(NOW - timedelta(seconds=37.7)), NOW) == "37 s ago"
+    with for_reader("zh", Path(coordinator.__file__).parent / "texts"):
+        assert told_age(to_timestamp(NOW - timedelta(seconds=37.7)), NOW) == "37秒前"
     assert told_age(to_timestamp(NOW + timedelta(hours=2)), NOW) == "just now"
 
 
