@@ -131,7 +131,7 @@ ALARM_MANAGEMENT = Api(
             resource=_RESOURCE,
             attributes=ATTRIBUTES,
             places=PLACES,
-            required=("alarmType", SEVERITY, STATE, "alarmRaisedTime", "alarmedObject"),
+            required=("sourceSystemId", "alarmType", SEVERITY, STATE, "alarmRaisedTime", "alarmedObject"),
         ),
         Route.of("GET", f"/{ALARM}/{{id}}", f"{_SERVICE}/GetAlarm", _get, _got, resource=_RESOURCE),
         Route.of(

@@ -39,7 +39,15 @@ def _place_of_time(request: Message) -> str:
     return _TIMES[request.report.state]
 
 
-PLACES: Places = {"event_time": _place_of_time}
+PLACES: Places = {
+    "source": "sourceSystemId",
+    "external_id": "externalAlarmId",
+    "event_time": _place_of_time,
+    "alarm_type": "alarmType",
+    "perceived_severity": SEVERITY,
+    "probable_cause": "probableCause",
+    "specific_problem": "specificProblem",
+}
 """The attributes of a new alarm that ReportAlarm names otherwise."""
 _UNACKNOWLEDGED = "unacknowledged"
 _ID_DIGITS = 32

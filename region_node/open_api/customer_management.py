@@ -13,7 +13,9 @@ from gateway.web.listed import Listed
 from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import FIELDS, LIMIT, SORT, Selection, require_known
 from region_node.open_api.customers import (
+    BILLING_ACCOUNT,
     CREATED,
+    CREATED_PLACES,
     CUSTOMER,
     CUSTOMER_TYPE,
     PRODUCT,
@@ -105,7 +107,8 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 _posted,
                 resource=customer,
                 attributes=version.attributes(*CREATED),
-                required=("engagedParty", PRODUCT),
+                places=CREATED_PLACES,
+                required=("engagedParty", PRODUCT, BILLING_ACCOUNT),
             ),
             Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),
             Route.of(

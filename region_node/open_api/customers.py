@@ -21,6 +21,15 @@ _ACCOUNT = "BillingAccount"
 PRODUCT, BILLING_ACCOUNT = "product", "billingAccount"
 CREATED = ("name", "engagedParty", "account", "contactMedium", PRODUCT, BILLING_ACCOUNT)
 """The attributes of a body that makes a customer."""
+CREATED_PLACES = {
+    "id": "engagedParty.id",
+    "email": "contactMedium.emailAddress",
+    "number": f"{PRODUCT}.number",
+    "billing_account.id": f"{BILLING_ACCOUNT}.id",
+    "billing_account.balance.currency": f"{BILLING_ACCOUNT}.balance.currency",
+    "billing_account.balance.minor_units": f"{BILLING_ACCOUNT}.balance.minorUnits",
+}
+"""Those that BatchCreateCustomers names otherwise."""
 CUSTOMER_TYPE = Extension(
     "CrossregionCustomer",
     "Customer",

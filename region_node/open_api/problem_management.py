@@ -102,7 +102,7 @@ PROBLEM_MANAGEMENT = Api(
             resource=_RESOURCE,
             attributes=REPORTED,
             places=REPORTED_PLACES,
-            required=("description", "place", "affectedResource"),
+            required=("description", "place"),
         ),
         Route.of("GET", f"/{PROBLEM}/{{id}}", f"{_SERVICE}/GetFault", _get, _got, resource=_RESOURCE),
         Route.of(

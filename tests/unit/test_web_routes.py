@@ -47,6 +47,7 @@ ALARM: Mapping[str, object] = {
     "alarmChangedTime": "2026-12-02T00:00:00Z",
     "alarmedObject": {"id": "ring-7"},
 }
+CURRENCY = "balance.currency"
 UNFIT = {"id": "Wang Wei", "role": "requester"}
 NOTE = {"note": [{"text": ""}]}
 RESOLVED = {"status": "resolved", "resolution": {"causeCode": "x"}}
@@ -136,6 +137,11 @@ def test_a_list_by_the_number_of_nobody_is_empty_and_nobody_is_found_by_an_id() 
         (PROBLEM_MANAGEMENT, "/serviceProblem", {}, "number", "affectedResource.id"),
         (ALARM_MANAGEMENT, "/ackAlarms", {}, "alarm_ids", "alarmPattern"),
         (ALARM_MANAGEMENT, "/alarm", ALARM, "event_time", "alarmChangedTime"),
+        (ALARM_MANAGEMENT, "/alarm", ALARM, "source", "sourceSystemId"),
+        (ALARM_MANAGEMENT, "/alarm", ALARM, "external_id", "externalAlarmId"),
+        (ALARM_MANAGEMENT, "/alarm", ALARM, "specific_problem", "specificProblem"),
+        (CUSTOMER_MANAGEMENT, "/customer", {"name": "x"}, "id", "engagedParty.id"),
+        (CUSTOMER_MANAGEMENT, "/customer", {"name": "x"}, f"billing_account.{CURRENCY}", f"billingAccount.{CURRENCY}"),
         (PROBLEM_MANAGEMENT, "/serviceProblem/x", NOTE, "text", "note.text"),
         (TROUBLE_TICKETS, "/troubleTicket/x", NOTE, "text", "note.text"),
         (TROUBLE_TICKETS, "/troubleTicket/x", RESOLVED, "text", "resolution.text"),
