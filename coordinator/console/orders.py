@@ -4,12 +4,12 @@ The filters stand in the address. A number does not: the session keeps it, and t
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from coordinator.console import order, rpcs
 from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
-from coordinator.wording.answers import unanswered_lines
+from coordinator.wording.answers import search_line, unanswered_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
     GetOrderTraceRequest,
     GetOrderTraceResponse,
@@ -39,7 +39,15 @@ PATH = "/orders"
 _STATE, _ID = "state", "id"
 _MOST = 50  # orders of a page
 
-_Listed = Found[ListOrderSummariesResponse] | Found[SearchOrderSummariesResponse]
+
+@dataclass(frozen=True)
+class _Searched(Found[SearchOrderSummariesResponse]):
+    """The orders of a number, and the ids of the searches that asked for them: a sorted list has one for each page."""
+
+    search_ids: Sequence[str] = ()
+
+
+_Listed = Found[ListOrderSummariesResponse] | _Searched
 
 
 def _states(visit: Visit) -> Sequence[OrderState.ValueType]:
@@ -52,24 +60,27 @@ def _request(visit: Visit, part: Part) -> ListOrderSummariesRequest:
     return ListOrderSummariesRequest(states=_states(visit), region=region, page_size=part.size, page_token=part.token)
 
 
-async def _search(visit: Visit, calling: Calling) -> Found[SearchOrderSummariesResponse]:
+async def _search(visit: Visit, calling: Calling) -> _Searched:
     """The orders of the number that the session keeps; none where it is not kept, or a region or page is refused."""
     if visit.file is None:
         gone = invalid("number", "is no longer kept: enter it again", "已不再保留：请重新输入")
-        return Found(SearchOrderSummariesResponse(), gone)
+        return _Searched(SearchOrderSummariesResponse(), gone)
     number, region = visit.file.decode("utf-8", "replace"), visit.query.text(REGION)
 
-    def request(part: Part) -> SearchOrderSummariesRequest:
-        return SearchOrderSummariesRequest(
+    search_ids = list[str]()
+
+    async def search(part: Part) -> SearchOrderSummariesResponse:
+        request = SearchOrderSummariesRequest(
             number=number, states=_states(visit), region=region, page_size=part.size, page_token=part.token
         )
+        answer = await calling.ask(rpcs.SEARCH_ORDER_SUMMARIES, request)
+        search_ids.append(answer.search_id)
+        return answer
 
-    found = await unless_refused(
-        _COLUMNS.read(
-            visit, _MOST, lambda part: calling.ask(rpcs.SEARCH_ORDER_SUMMARIES, request(part)), lambda each: each.orders
-        )
-    )
-    return Found(SearchOrderSummariesResponse(), found) if isinstance(found, Refused) else found
+    found = await unless_refused(_COLUMNS.read(visit, _MOST, search, lambda each: each.orders))
+    if isinstance(found, Refused):
+        return _Searched(SearchOrderSummariesResponse(), found, search_ids)
+    return _Searched(found.answer, found.refused, search_ids)
 
 
 async def _read(visit: Visit, calling: Calling) -> _Listed | GetOrderTraceResponse:
@@ -96,11 +107,10 @@ def _show(visit: Visit, found: _Listed | GetOrderTraceResponse) -> Shown:
     texts = [text_filter(visit, _ID, translated("Order id"))]
     answer = found.answer
     notes, leads = [*unanswered_lines(answer.unanswered)], []
-    if isinstance(answer, SearchOrderSummariesResponse):
+    if isinstance(found, _Searched):
         leads.append(Link(translated("Orders of all numbers"), visit.address(PATH)))
-        if answer.search_id:
-            said = translated("Orders of one number. The audit rows have the subject search/{id}.", id=answer.search_id)
-            notes.insert(0, said)
+        if found.search_ids:
+            notes.insert(0, search_line(found.search_ids))
     page = _COLUMNS.page(visit, PATH, choices, _table(visit, answer.orders), found, texts, notes)
     return replace(page, upload=_number_form(), leads=leads).shown(translated("Orders"), PATH)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
-from gateway.wording.languages import refusal, translated
+from gateway.wording.languages import enumerated, refusal, translated
 from gateway.wording.terms import region_name
 
 
@@ -40,3 +40,9 @@ def unanswered_line(unanswered: UnansweredRegion) -> str:
 def unanswered_lines(unanswered: Iterable[UnansweredRegion]) -> Sequence[str]:
     """A line about each region that did not respond to all of several calls."""
     return list(map(unanswered_line, {each.region: each for each in unanswered}.values()))
+
+
+def search_line(search_ids: Iterable[str]) -> str:
+    """A line with the subjects of the audit rows about the searches for the orders of one number."""
+    subjects = enumerated(f"search/{each}" for each in search_ids)
+    return translated("Orders of one number. The audit rows have the subject {subject}.", subject=subjects)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -456,6 +457,11 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
             by_number = ("orders", "list", "--number", "19899001234", "--json")
             code, out, _ = await command(certificates, it.endpoint, *by_number)
             assert [order["id"] for order in json.loads(out)["orders"]] == [held_order().id]
+
+            code, out, _ = await command(certificates, it.endpoint, *by_number[:-1])
+            assert re.search(r"The audit rows have the subject search/[0-9a-f]{32}\.\n", out)
+            code, _, errors = await command(certificates, it.endpoint, "orders", "list", "--number", "")
+            assert (code, errors.split(":")[1]) == (1, " NUMBER_INVALID")
 
             code, out, errors = await command(certificates, it.endpoint, "orders", "trace", ORDER_ID)
             assert code == 0

@@ -30,15 +30,20 @@ NUMBER = "13812345678"
 
 @dataclass
 class Regions(Answering):
-    """One order of each number, and more pages."""
+    """One order of each number on each of several pages, the last one with a token, too, where it is alone."""
 
+    pages: int = 1
     asked: list[Message] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         told = orders()
         found = SearchOrderSummariesResponse(orders=told.orders, unanswered=told.unanswered)
-        found.search_id, found.next_page_token = "5e4c", "T"
-        super().__init__(found)
+        pages = list[SearchOrderSummariesResponse]()
+        for page in range(self.pages):
+            found.search_id = f"5e4{page}"
+            found.next_page_token = "" if 1 < self.pages == page + 1 else f"T{page}"
+            pages.append(SearchOrderSummariesResponse.FromString(found.SerializeToString()))
+        super().__init__(*pages)
 
     async def ask(self, rpc: Rpc[M], request: Message) -> M:
         self.asked.append(request)
@@ -62,7 +67,26 @@ def test_the_orders_of_a_kept_number_are_listed_by_the_filters_of_the_address() 
     assert regions.asked == [SearchOrderSummariesRequest(number=NUMBER, states=held, region="henan", page_size=50)]
     assert [row[0].text for row in shown.tables[0].rows] == ["R1"]
     told, unanswered = list_of(shown).notes
-    assert ("search/5e4c" in told, "henan" in unanswered) == (True, True)
+    assert ("search/5e40" in told, "henan" in unanswered) == (True, True)
+
+
+def test_a_list_of_a_number_in_another_order_names_the_audit_rows_of_all_searches_that_it_took() -> None:
+    regions = Regions(2)
+    told, _ = list_of(found_by("file=K1&sort=id", regions)).notes
+    assert "search/5e40、search/5e41。" in told
+    tokens = [each.page_token for each in regions.asked if isinstance(each, SearchOrderSummariesRequest)]
+    assert tokens == ["", "T0"]
+
+
+def test_audit_rows_are_named_though_a_later_page_is_refused() -> None:
+    class Refusing(Regions):
+        async def ask(self, rpc: Rpc[M], request: Message) -> M:
+            if self.asked:
+                raise Refused(Reason.REASON_TOKEN_INVALID)
+            return await super().ask(rpc, request)
+
+    notes = list_of(found_by("file=K1&sort=id", Refusing(2))).notes
+    assert "search/5e40。" in notes[0]
 
 
 @pytest.mark.parametrize(

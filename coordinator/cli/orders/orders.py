@@ -11,7 +11,7 @@ from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.orders.joint_orders import joint_orders
 from coordinator.cli.output import tell_unanswered, titled, told_due
 from coordinator.wording.ages import told_age, told_span
-from coordinator.wording.answers import told_reason
+from coordinator.wording.answers import search_line, told_reason
 from coordinator.wording.order_explained import explained, joint_line
 from coordinator.wording.order_timeline import Hop, seconds_between, timeline, unanswered_envelopes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
@@ -46,8 +46,8 @@ def orders() -> None:
 @asks(limit_option())
 @click.option("--state", "states", type=click.Choice(list(_STATES)), multiple=True, help="May be repeated.")
 @_region_option
-@click.option("--number", default="", help="Only orders about this number.")
-def list_orders(asking: Asking, states: tuple[str, ...], region: str, number: str) -> None:
+@click.option("--number", help="Only orders about this number.")
+def list_orders(asking: Asking, states: tuple[str, ...], region: str, number: str | None) -> None:
     """List orders: who holds the ball, since when, until when.
 
     A search by --number asks every region. Its audit rows, here and in each region, name you, and not the number.
@@ -61,10 +61,12 @@ def list_orders(asking: Asking, states: tuple[str, ...], region: str, number: st
     """
     show_times_of(region)
     wanted, title = [_STATES[state] for state in states], translated("Orders")
-    if number:
+    if number is not None:
         search = contract.SearchOrderSummariesRequest(number=number, states=wanted, region=region)
         found = asking.ask(lambda channel: OrderOversightServiceStub(channel).SearchOrderSummaries, search)
         _show(asking, found, title)
+        if not asking.as_json:
+            click.echo(search_line([found.search_id]))
     else:
         _list(asking, contract.ListOrderSummariesRequest(states=wanted, region=region), title)
     if not asking.as_json:
