@@ -3,7 +3,7 @@
 A stolen key of a coordinator or of an administrator learns of few customers. Hours are in hours since 1970.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import to_timestamp
 from region_node.care.escalations.body import Escalated, tell_body
+from region_node.care.escalations.rows import forget_delivered_below, has_notice
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
@@ -25,6 +26,7 @@ MOST_IN_HOUR = 60
 MOST_IN_DAY = 300
 """Different numbers in 24 clock hours: five such hours."""
 _DAY = 24  # hours
+_ALERTS = "order-searches"  # the first word of their names
 
 
 class _Searched(NamedTuple):
@@ -43,9 +45,8 @@ def count_search(tx: Transaction, context: RegionContext, number: str, now: date
     The one that meets a bound alerts the person on duty. Raises Refused with ORDER_SEARCHES_TOO_MANY beyond it, with
     the seconds until a further number is searched.
     """
-    _forget_old(tx, now)
     index, hour = number_index(tx, number), hour_of(now)
-    known = dict(tx.all(_Searched, "SELECT number_index, hour FROM order_searches"))
+    known = _of_day(tx, hour)
     if known.get(index, hour - 1) >= hour:
         return
     of_hour = sum(each >= hour for each in known.values())
@@ -55,8 +56,24 @@ def count_search(tx: Transaction, context: RegionContext, number: str, now: date
     if is_new and len(known) >= MOST_IN_DAY:
         raise _too_many(context, min(known.values()) + _DAY, now)
     tx.keep(_SEARCHES, _Searched(index, hour))
-    if of_hour + 1 == MOST_IN_HOUR or (is_new and len(known) + 1 == MOST_IN_DAY):
-        _alert(tx, context, hour, now)
+    if of_hour + 1 == MOST_IN_HOUR:
+        _alert(tx, context, "hour", now)
+    if is_new and len(known) + 1 == MOST_IN_DAY:
+        _alert(tx, context, "day", now)
+
+
+def _of_day(tx: Transaction, hour: int) -> dict[str, int]:
+    """The numbers of the 24 clock hours up to one and of the next, where the clock of another process may be already.
+
+    Those of a clock that was wrong stay until the night, and do not count.
+    """
+    searches = tx.all(
+        _Searched,
+        "SELECT number_index, hour FROM order_searches WHERE hour > :oldest AND hour <= :following",
+        oldest=hour - _DAY,
+        following=hour + 1,
+    )
+    return dict(searches)
 
 
 def _too_many(context: RegionContext, free: int, now: datetime) -> Refused:
@@ -65,10 +82,13 @@ def _too_many(context: RegionContext, free: int, now: datetime) -> Refused:
     return Refused(Reason.REASON_ORDER_SEARCHES_TOO_MANY, region=context.region, retry_seconds=str(left))
 
 
-def _alert(tx: Transaction, context: RegionContext, hour: int, now: datetime) -> None:
-    time = to_timestamp(now)
+def _alert(tx: Transaction, context: RegionContext, bound: str, now: datetime) -> None:
+    """Alerts once in an hour, though an erased number makes room for another one: `bound` is `hour` or `day`."""
+    name, time = f"{_ALERTS}/{now.astimezone(UTC):%Y-%m-%dT%HZ}/{bound}", to_timestamp(now)
+    if has_notice(tx, name):
+        return
     about = Facts(
-        name=f"order-searches/{datetime.fromtimestamp(hour * HOUR, UTC):%Y-%m-%dT%HZ}",
+        name=name,
         origin=context.region,
         owner=context.region,
         operator="",
@@ -83,14 +103,15 @@ def _alert(tx: Transaction, context: RegionContext, hour: int, now: datetime) ->
 
 
 def _forget_old(tx: Transaction, now: datetime) -> None:
-    """Removes the numbers whose last search was a day ago, and those of a clock that was ahead.
+    """Removes the numbers whose last search was a day ago, those of a clock that was ahead, and alerts of a day ago.
 
-    The clock of another process may be in the next hour already.
+    The clock of another process may be in the next hour already. An alert that nobody has received stays.
     """
     hour = hour_of(now)
     tx.execute(
         "DELETE FROM order_searches WHERE hour <= :oldest OR hour > :following", oldest=hour - _DAY, following=hour + 1
     )
+    forget_delivered_below(tx, _ALERTS, now - timedelta(hours=_DAY))
 
 
 def _forget_number(tx: Transaction, index: str) -> None:

@@ -11,14 +11,15 @@ from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
-from region_node.oversight.searches import MOST_IN_DAY, MOST_IN_HOUR, count_search
+from region_node.node.subjects import number_index
+from region_node.oversight.searches import MOST_IN_DAY, MOST_IN_HOUR, ORDER_SEARCHES, count_search
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
 
 NOW = datetime(2031, 11, 24, 12, 45, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FIRST = "+8613900000000"
+FIRST, OTHER = "+8613900000000", "+8613800000000"
 
 
 class Searches:
@@ -27,7 +28,8 @@ class Searches:
     def __init__(self, tx: Transaction) -> None:
         shared, current = keys(), CurrentFederation()
         current.update(FEDERATION, [])
-        self._context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+        border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
+        self._context = RegionContext(border, sinks={"desk": 1})
         self._tx = tx
         self._numbers = (f"+86139{each:08}" for each in count())
 
@@ -46,6 +48,9 @@ class Searches:
             return retry_seconds(refused)
         return 0
 
+    def erase(self, number: str) -> None:
+        ORDER_SEARCHES.erasure.forget["number"](self._tx, number_index(self._tx, number))
+
     def alerts(self) -> list[str]:
         return [each.subject for each in audit.rows(self._tx) if each.action == "AlertOfOrderSearches"]
 
@@ -63,15 +68,15 @@ def test_in_a_clock_hour_so_many_numbers_are_searched_and_people_are_alerted_onc
     for _ in range(2):
         assert searches.wait(NOW) == 900
         searches.again(NOW)
-    assert searches.alerts() == ["order-searches/2031-11-24T12Z"]
+    assert searches.alerts() == ["order-searches/2031-11-24T12Z/hour"]
     assert searches.wait(NOW + HOUR / 4) == 0
 
 
 def test_a_number_that_is_searched_again_counts_in_the_later_hour_too(searches: Searches) -> None:
-    searches.again(NOW, "+8613800000000")
+    searches.again(NOW, OTHER)
     searches.more(NOW + HOUR, MOST_IN_HOUR)
     with pytest.raises(Refused, match="ORDER_SEARCHES_TOO_MANY"):
-        searches.again(NOW + HOUR, "+8613800000000")
+        searches.again(NOW + HOUR, OTHER)
 
 
 def test_in_a_day_so_many_numbers_are_searched_until_the_first_are_a_day_old(searches: Searches) -> None:
@@ -79,7 +84,7 @@ def test_in_a_day_so_many_numbers_are_searched_until_the_first_are_a_day_old(sea
         searches.more(NOW + hour * HOUR, MOST_IN_HOUR - 1)
     later = NOW + 10 * HOUR
     searches.more(later, MOST_IN_DAY // MOST_IN_HOUR)
-    assert searches.alerts() == ["order-searches/2031-11-24T22Z"]
+    assert searches.alerts() == ["order-searches/2031-11-24T22Z/day"]
     assert searches.wait(later) == 14 * 3600 - 45 * 60
     searches.again(later)
     day_after = NOW + 24 * HOUR
@@ -94,3 +99,31 @@ def test_a_clock_that_was_ahead_or_differs_by_an_hour_refuses_no_search_for_long
     assert searches.wait(NOW) == 0
     searches.more(NOW + HOUR, MOST_IN_HOUR)
     assert searches.wait(NOW) == 900, "what another process has counted in its next hour counts in this one"
+
+
+def test_a_clock_that_is_behind_takes_no_count_away_from_the_true_hour(searches: Searches) -> None:
+    searches.more(NOW, MOST_IN_HOUR)
+    for wrong in (NOW - 2 * HOUR, NOW + 30 * HOUR):
+        assert searches.wait(wrong) == 0
+        assert searches.wait(NOW) == 900
+
+
+def test_a_number_that_a_clock_ahead_has_counted_counts_in_the_true_hour_too(searches: Searches) -> None:
+    searches.again(NOW + 72 * HOUR, OTHER)
+    searches.again(NOW, OTHER)
+    searches.more(NOW, MOST_IN_HOUR - 1)
+    assert searches.wait(NOW) == 900
+
+
+def test_an_alert_names_its_bound_and_comes_once_in_an_hour_though_a_number_is_erased(searches: Searches) -> None:
+    hours = MOST_IN_DAY // MOST_IN_HOUR
+    for hour in range(hours):
+        searches.more(NOW + hour * HOUR, MOST_IN_HOUR - 1)
+        searches.again(NOW + hour * HOUR, f"+861380000000{hour}")
+    told = [f"order-searches/2031-11-24T{each}Z/hour" for each in range(12, 12 + hours)]
+    told.append("order-searches/2031-11-24T16Z/day")
+    assert searches.alerts() == told
+    searches.erase(f"+861380000000{hours - 1}")
+    searches.more(NOW + (hours - 1) * HOUR, 1)
+    assert searches.alerts() == told
+    assert searches.wait(NOW + (hours - 1) * HOUR) == 900

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
@@ -20,6 +21,7 @@ from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
 from gateway.store.port import Store
 from gateway.time.clock import Clock
+from region_node.care.escalations.rows import claim, note_delivered, waiting_sinks
 from region_node.node.subjects import number_index
 from region_node.oversight.searches import MOST_IN_HOUR, ORDER_SEARCHES, count_search
 from region_node.oversight.service import OrderOversightService
@@ -99,6 +101,19 @@ def test_numbers_that_were_searched_are_forgotten_after_a_day_and_with_their_cus
     assert kept.tx.all(str, "SELECT number_index FROM order_searches") == [number_index(kept.tx, LINE.number)]
     forget_in(kept, NOW + timedelta(hours=24))
     assert kept.count("order_searches") == 0
+
+
+def test_an_alert_is_forgotten_a_day_after_it_was_received_and_not_before(kept: Archive) -> None:
+    context = replace(kept.context, sinks={"desk": 1, "sms": 1})
+    for number in range(MOST_IN_HOUR):
+        count_search(kept.tx, context, f"+8613900{number:06}", NOW)
+    (received,) = claim(kept.tx, "desk", NOW, 9, timedelta(hours=1))
+    note_delivered(kept.tx, received, NOW)
+    forget_in(kept, NOW + timedelta(hours=24))
+    assert kept.count("escalation_notices") == 2
+    forget_in(kept, NOW + timedelta(hours=25))
+    assert waiting_sinks(kept.tx) == ["sms"]
+    assert kept.count("escalation_notices") == 1
 
 
 def forget_in(kept: Archive, night: datetime) -> None:

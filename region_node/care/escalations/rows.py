@@ -1,6 +1,6 @@
 """The stored notices about levels: a row for each level and sink, written together with the level."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -108,12 +108,27 @@ def remove_notices(tx: Transaction, ticket_id: str) -> None:
 
 def remove_notices_below(tx: Transaction, ticket_id: str) -> None:
     """Removes all notices about the parts of a ticket, whose ids begin with its id and a slash."""
-    # '0' is the character behind '/'.
+    tx.execute("DELETE FROM escalation_notices WHERE ticket_id >= :first AND ticket_id < :last", **_parts(ticket_id))
+
+
+def has_notice(tx: Transaction, ticket_id: str) -> bool:
+    """Whether there is a notice about a ticket, sent or not."""
+    found = "SELECT 1 FROM escalation_notices WHERE ticket_id = :ticket_id LIMIT 1"
+    return tx.first(int, found, ticket_id=ticket_id) is not None
+
+
+def forget_delivered_below(tx: Transaction, ticket_id: str, before: datetime) -> None:
+    """Removes the notices about the parts of a ticket that a sink accepted before a time."""
     tx.execute(
-        "DELETE FROM escalation_notices WHERE ticket_id >= :first AND ticket_id < :last",
-        first=f"{ticket_id}/",
-        last=f"{ticket_id}0",
+        "DELETE FROM escalation_notices WHERE ticket_id >= :first AND ticket_id < :last AND told_time < :before",
+        **_parts(ticket_id),
+        before=to_microseconds(before),
     )
+
+
+def _parts(ticket_id: str) -> Mapping[str, str]:
+    """The range of the ids of a ticket's parts."""
+    return {"first": f"{ticket_id}/", "last": f"{ticket_id}0"}  # '0' is the character behind '/'
 
 
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:
