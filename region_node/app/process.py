@@ -273,7 +273,7 @@ def _of_database(
     watch = RecoveryWatch(core.context, ports.store)
     observe_recovery(meter, watch, ports.clock)
     catching = (receipts.run(), CatchingUp(catching_up).run(), watch.run())
-    return _witness_telling(ports, registry).run(), RowFilling(ports.store).run(), *catching
+    return _witness_telling(ports, registry).run(), RowFilling(core.context, ports.store).run(), *catching
 
 
 def _access(services: Sequence[Service], ports: Ports) -> AccessRules:

@@ -13,8 +13,16 @@ def is_erased(tx: Transaction, context: RegionContext, number: str, *homes: str)
 
     Only these regions may report it.
     """
-    said = {context.region if each == OWN else each for each in erased_by(tx, number)}
-    return bool(said & {context.federation.number_plan.home_of(number), *homes})
+    return bool(_said(tx, context, number) & {context.federation.number_plan.home_of(number), *homes})
+
+
+def is_of_another_home(tx: Transaction, context: RegionContext, number: str, *homes: str) -> bool:
+    """Whether a number has a home region besides `homes` and those that have erased a customer of it."""
+    return context.federation.number_plan.home_of(number) not in {None, *homes, *_said(tx, context, number)}
+
+
+def _said(tx: Transaction, context: RegionContext, number: str) -> set[str]:
+    return {context.region if each == OWN else each for each in erased_by(tx, number)}
 
 
 def look_if_erased(tx: Transaction, kind: str, record_id: str, number: str, now: datetime) -> None:

@@ -121,6 +121,6 @@ def _forget_number(tx: Transaction, index: str) -> None:
 
 ORDER_SEARCHES = RecordKind(
     "order-search",
-    ErasurePort(forget={"number": _forget_number}, forget_index=_forget_number, indexed=("order_searches",)),
+    ErasurePort(forget={"number": _forget_number}, indexed=("order_searches",)),
     retention=RetentionPort(forget=_forget_old),
 )

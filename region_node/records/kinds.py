@@ -94,6 +94,8 @@ class ToErase:
 Forget: TypeAlias = Callable[[Transaction, str], None]
 """Removes data stored beside sealed content, by the text behind the first slash of its subject."""
 
+ForgetIndex: TypeAlias = Callable[[Transaction, RegionContext, str, str], None]
+
 
 @dataclass(frozen=True)
 class ErasurePort:
@@ -104,10 +106,11 @@ class ErasurePort:
     kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
     """The functions by the first word of the destroyed subject: `customer`, `number`, or a word of the kind."""
-    forget_index: Forget = lambda tx, index: None
-    """Removes an index of an erased customer's number that is left when the region forgets that number.
+    forget_index: ForgetIndex = lambda tx, context, home, index: None
+    """Removes an index that is left when this region forgets the number, whose customer the region `home` has erased.
 
-    An earlier version beside, which does not know the column, has executed the erasure.
+    An earlier version beside, which does not know the column, has executed the erasure. The index stays where the
+    number now belongs to a customer of another region.
     """
     told: Callable[[Transaction, RegionContext, str, str], ToErase | None] = lambda tx, context, origin, record_id: None
     """The data of a record that the region `origin` may have destroyed; None for no such record. Raises Refused."""
@@ -168,7 +171,7 @@ class RetentionPort:
 RowMigration: TypeAlias = Callable[[Transaction, int], int]
 """Migrates at most so many rows of an earlier version; returns how many, 0 once none is left."""
 
-RowFill: TypeAlias = Callable[[Transaction, int], int]
+RowFill: TypeAlias = Callable[[Transaction, RegionContext, int], int]
 """As `RowMigration`, of columns that a node fills while it serves. Fewer rows than asked for were the last ones."""
 
 

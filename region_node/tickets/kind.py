@@ -16,6 +16,7 @@ from region_node.records.kinds import (
     Ended,
     ErasurePort,
     Forget,
+    ForgetIndex,
     HoldPort,
     Kept,
     RecordKind,
@@ -77,7 +78,7 @@ class TicketKind(Generic[M, R]):
     """See ErasurePort."""
     forget_beside: Mapping[str, Forget] = field(default_factory=dict)
     """See ErasurePort: the functions for destroyed subjects of other kinds."""
-    forget_index: Forget = lambda tx, index: None
+    forget_index: ForgetIndex = lambda tx, context, home, index: None
     """See ErasurePort."""
     indexes: Sequence[str] = (_INDEX,)
     """The columns with indexes of numbers, which become empty with a destroyed ticket."""

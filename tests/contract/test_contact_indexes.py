@@ -1,5 +1,6 @@
 """Complaints and faults are listed by the number of their contact, also those of a version before; on both engines."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
@@ -26,17 +29,26 @@ from region_node.care.complaints.rows import (
 from region_node.customers.known_statuses import keep_known
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults, update_fault
+from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.simulation.world import keys
+from tests.unit.situations import FEDERATION
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 LINE, OTHER_LINE = "+8619844000001", "+8619844000002"
-CONTACT, OTHER_CONTACT = "+8619851000001", "+8619851000002"
+CONTACT, OTHER_CONTACT = "+8619851000001", "+8619844000003"  # of Sichuan and of Guangdong
 
 
 @pytest.fixture(params=sorted(ADAPTERS), name="adapter")
 def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
     return adapter_for(request.param, request, tmp_path)
+
+
+def context() -> RegionContext:
+    current, shared = CurrentFederation(), keys()
+    current.update(FEDERATION, [])
+    return RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
 
 
 def complaint_of(name: str, number: str, contact: str) -> Complaint:
@@ -102,15 +114,18 @@ def test_tickets_that_a_version_before_has_written_are_found_once_they_are_fille
 
     async def scenario() -> None:
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            filling = RowFilling(store)
+            node = context()
+            filling = RowFilling(node, store)
             await store.write(lambda tx: add(tx, "", OTHER_CONTACT, "", CONTACT))
             await store.write(as_before)
             assert await store.read(lambda tx: found(tx, CONTACT)) == of_both()
             assert [len(each) for each in await store.read(lambda tx: found(tx, "", LINE))] == [4, 4]
-            assert await store.write(lambda tx: CONTACTS.fill(tx, 1)) == 1  # a process that was killed after its page
+            assert (
+                await store.write(lambda tx: CONTACTS.fill(tx, node, 1)) == 1
+            )  # a process that was killed after its page
             await filling.look()
             assert await store.read(lambda tx: found(tx, CONTACT)) == of_both(f"{LINE}/4")
-            assert await store.write(lambda tx: CONTACTS.fill(tx, 2)) == 0
+            assert await store.write(lambda tx: CONTACTS.fill(tx, node, 2)) == 0
             # A process of the version before runs on beside.
             await store.write(lambda tx: add(tx, CONTACT, number=OTHER_LINE))
             await store.write(lambda tx: tx.execute("UPDATE faults SET contact_index = NULL"))
@@ -118,6 +133,30 @@ def test_tickets_that_a_version_before_has_written_are_found_once_they_are_fille
             assert await store.read(lambda tx: found(tx, CONTACT, OTHER_LINE)) == of_both(f"{OTHER_LINE}/1")
 
     run(scenario())
+
+
+def test_a_fill_is_logged_at_its_begin_and_end_and_only_where_rows_are_left(
+    adapter: Adapter, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            filling = RowFilling(context(), store)
+            await store.write(lambda tx: add(tx, CONTACT, OTHER_CONTACT))
+            await filling.look()
+            assert caplog.messages == []
+            await store.write(as_before)
+            await filling.look()
+
+    caplog.set_level(logging.INFO, row_fills.__name__)
+    run(scenario())
+    begun, ended = "rows of an earlier version are filled: {}", "2 rows of an earlier version have been filled: {}"
+    assert sorted(caplog.messages) == sorted(
+        each.format(kind) for kind in ("complaint", "fault") for each in (begun, ended)
+    )
+
+
+def test_a_fill_rests_a_few_times_as_long_as_its_page_took_and_never_longer_than_a_second() -> None:
+    assert [row_fills.rest_after(taken) for taken in (0.0, 0.01, 0.2, 60.0)] == [0.0, 0.04, 0.8, 1.0]
 
 
 def test_a_change_leaves_the_index_of_a_ticket_alone(adapter: Adapter) -> None:
@@ -157,6 +196,7 @@ def test_no_fill_gives_an_index_to_an_unreadable_or_altered_ticket_or_to_an_eras
         altered = body[:-1] + bytes([body[-1] ^ 1])
         tx.execute("UPDATE faults SET body = :body WHERE fault_id = :id", body=altered, id=f"{LINE}/1")
         keep_known(tx, OTHER_CONTACT, "guangdong", ERASED)
+        keep_known(tx, CONTACT, "guangdong", ERASED)  # a former home: the number is that of another customer by now
 
     def indexed(tx: Transaction) -> list[str]:
         sql = "SELECT {key} FROM {table} WHERE contact_index <> '' ORDER BY {key}"
@@ -171,7 +211,7 @@ def test_no_fill_gives_an_index_to_an_unreadable_or_altered_ticket_or_to_an_eras
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             await store.write(lambda tx: add(tx, CONTACT, OTHER_CONTACT, CONTACT))
             await store.write(lose)
-            await RowFilling(store).look()
+            await RowFilling(context(), store).look()
             assert await store.read(left) == []
             assert await store.read(indexed) == 2 * [f"{LINE}/3"]
 

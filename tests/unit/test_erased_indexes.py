@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +53,8 @@ from tests.unit.situations import LINE
 
 THEIRS = "+8613900000007"
 OTHERS, ELSEWHERE = "+8619851000007", "+8619851000008"
+RETURNED = "+8619844000007"
+"""A number that Henan's customer had, and that a customer of Guangdong has again."""
 DAY = timedelta(days=1)
 MONTH = 30 * DAY
 
@@ -142,6 +145,32 @@ def test_an_index_of_a_contact_that_an_earlier_version_beside_left_at_an_erasure
     later(kept, 30)
     assert found_in(kept, index) | found_in(kept, theirs) == set()
     assert found_in(kept, number_index(kept.tx, OTHERS)) == {"complaints", "faults"}
+
+
+def test_a_former_homes_report_leaves_the_index_of_a_contact_who_is_anothers_customer_by_now(kept: Archive) -> None:
+    index = number_index(kept.tx, RETURNED)
+    name_as_contacts(kept, RETURNED)
+    keep_known(kept.tx, RETURNED, "henan", ERASED)
+    forget_status_later(kept.tx, "henan", index, NOW)
+    later(kept, 30)
+    assert erased_by(kept.tx, RETURNED) == set()
+    assert found_in(kept, index) == {"complaints", "faults"}
+    keep_known(kept.tx, RETURNED, "guangdong", ERASED)
+    forget_status_later(kept.tx, "guangdong", index, NOW)
+    later(kept, 30)
+    assert found_in(kept, index) == set(), "the home itself has erased its customer"
+
+
+def test_the_end_of_an_own_customers_indexes_leaves_that_of_a_contact_who_is_anothers_customer_by_now(
+    kept: Archive,
+) -> None:
+    kept.customer()
+    insert_line(kept.tx, replace(LINE, number=RETURNED))
+    destroy(kept.tx, kept.registry, [customer_subject(LINE.customer_id)], NOW)
+    name_as_contacts(kept, RETURNED)
+    later(kept, 30)
+    assert not is_number_in_use(kept.tx, RETURNED)
+    assert found_in(kept, number_index(kept.tx, RETURNED)) == {"complaints", "faults"}
 
 
 def test_an_index_that_came_back_with_an_older_database_goes_again(kept: Archive) -> None:

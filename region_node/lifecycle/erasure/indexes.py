@@ -52,7 +52,7 @@ def indexes_are_due(tx: Transaction, registry: Registry, customer_id: str) -> No
     """Removes the indexes of an own erased customer's numbers."""
     indexes = indexes_of_customer(tx, customer_id)
     if forget_indexes(tx, customer_id):
-        _forget_what_is_left(tx, registry, indexes)
+        _forget_what_is_left(tx, registry, registry.context.region, indexes)
         due_scrub(tx)
 
 
@@ -68,14 +68,14 @@ def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: dateti
         _set_status_timer(tx, timer.subject, now + _LOOK_AGAIN)
     elif forget_erased(tx, index, region):
         if not any(kind.erasure.is_of_another(tx, index, region) for kind in registry.kinds):
-            _forget_what_is_left(tx, registry, [index])
+            _forget_what_is_left(tx, registry, region, [index])
         due_scrub(tx)
 
 
-def _forget_what_is_left(tx: Transaction, registry: Registry, indexes: Sequence[str]) -> None:
+def _forget_what_is_left(tx: Transaction, registry: Registry, region: str, indexes: Sequence[str]) -> None:
     for index in indexes:
         for kind in registry.kinds:
-            kind.erasure.forget_index(tx, index)
+            kind.erasure.forget_index(tx, registry.context, region, index)
 
 
 def _set_status_timer(tx: Transaction, subject: str, due: datetime) -> None:

@@ -18,7 +18,7 @@ FAULTS = TicketKind(
     forget=forget_waivers,
     indexed=("fault_waivers",),
     forget_beside={"customer": CONTACTS.forget_customer, "number": CONTACTS.forget_number},
-    forget_index=CONTACTS.forget_number,
+    forget_index=CONTACTS.forget_left,
     indexes=("number_index", CONTACT_INDEX),
     row_fills=(CONTACTS.fill,),
 ).registered(DataClass.DATA_CLASS_FAULTS)

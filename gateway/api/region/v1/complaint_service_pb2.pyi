@@ -214,7 +214,8 @@ class ListComplaintsRequest(_message.Message):
     contact_number: _builtins.str
     """Only complaints whose contact has this number; empty for all. A restricted customer's number finds none.
 
-    Those that an earlier version has stored are found once the node has indexed them, shortly after its start.
+    Those that an earlier version has stored are found once the node has indexed them, which it begins at its start.
+    Ten million take hours. The log of the node has the begin and the end.
     """
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
