@@ -22,6 +22,7 @@ from region_node.cli.complaints.complaint_view import COMPLAINTS, print_complain
 from region_node.cli.complaints.dossier import dossier
 from region_node.cli.complaints.improvement import actions
 from region_node.cli.completing import complete_categories, complete_causes
+from region_node.cli.listed_contacts import require_contacts
 from region_node.cli.options import AmountType, channel_option, staff_option
 
 _WAIT = Duration(seconds=10)  # for the owner region
@@ -109,6 +110,7 @@ def list_command(
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = asking.ask(lambda channel: ComplaintServiceStub(channel).ListComplaints, request)
+    require_contacts(contact, (each.request.contact_number for each in found.complaints))
     asking.show(found, COMPLAINTS, found.complaints)
 
 

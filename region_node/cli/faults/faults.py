@@ -15,6 +15,7 @@ from region_node.cli.asking import Asking, reads, watch, writes
 from region_node.cli.completing import complete_regions
 from region_node.cli.faults.fault_step import STEPS, step_of, steps_told
 from region_node.cli.faults.fault_view import FAULTS, PLACES, print_done, print_fault, print_told
+from region_node.cli.listed_contacts import require_contacts
 from region_node.cli.options import channel_option, staff_option
 from region_node.network.faults.rules import state_name
 
@@ -124,6 +125,7 @@ def list_command(asking: Asking, number: str, contact: str, states: tuple[str, .
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = asking.ask(lambda channel: FaultServiceStub(channel).ListFaults, request)
+    require_contacts(contact, (each.report.contact_number for each in found.faults))
     asking.show(found, FAULTS, found.faults)
 
 
