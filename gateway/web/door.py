@@ -64,15 +64,23 @@ class Door:
 
         callers = callers_of(tokens, border.clock)
         pages = [page for api in apis for page in api.pages]
-        served = dict(applications(apis, calls, callers))
+        served, home = dict(applications(apis, calls, callers)), None
         if consoles:
             # Templates are a large import, needed only by processes with a console.
             from gateway.web.console.application import ConsoleApplication  # noqa: PLC0415
 
-            served |= {each.root: ConsoleApplication(each, calls, border).served() for each in consoles}
+            shown = {each.root: ConsoleApplication(each, calls, border) for each in consoles}
+            served |= {root: each.served() for root, each in shown.items()}
+            home = shown[consoles[0].root].lead_home
         needs_certificate = tokens is None and all(each.sign_in is None for each in consoles)
         self._server = server = WebServer(
-            [self._metrics.page(), *pages], credentials, border, served, callers, needs_certificate=needs_certificate
+            [self._metrics.page(), *pages],
+            credentials,
+            border,
+            served,
+            callers,
+            home=home,
+            needs_certificate=needs_certificate,
         )
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)

@@ -130,9 +130,12 @@ class WebServer:
         apis: Mapping[str, web.Application] | None = None,
         callers: Callers | None = None,
         *,
+        home: Handler | None = None,
         needs_certificate: bool = True,
     ) -> None:
         """`apis` serve what is below their paths. They check their callers themselves, since each call is an RPC.
+
+        `home` answers at the address without a path, and checks no caller.
 
         `callers` finds those of pages, who without it come by certificates. A connection needs a certificate unless
         tokens or sessions name callers, too.
@@ -144,6 +147,8 @@ class WebServer:
         self._reading = asyncio.Semaphore(MOST_PAGES)
         application = web.Application(middlewares=[self._ending_old, _answering], client_max_size=0)
         application.router.add_routes([web.get(page.path, self._guarded(page)) for page in pages])
+        if home is not None:
+            application.router.add_get("/", home)
         for path, api in (apis or {}).items():
             application.add_subapp(path, api)
         application.on_response_prepare.append(_with_headers)
@@ -323,7 +328,8 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
     except Refused as refused:
         return _refused(refused)
     except web.HTTPException as error:
-        return web.Response(status=error.status, text=error.reason)
+        allowed = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        return web.Response(status=error.status, text=error.reason, headers=allowed)
     except Exception as error:  # noqa: BLE001 - a defect: logged, and told by its number
         resource = request.match_info.route.resource
         return _refused(incident("HTTPS" if resource is None else resource.canonical, error))

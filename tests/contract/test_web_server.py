@@ -229,6 +229,13 @@ def test_a_page_that_is_not_there_is_not_found_and_says_nothing_else(process: Pr
         assert (answer.status, answer.body) == (HTTPStatus.NOT_FOUND, "Not Found")
 
 
+def test_another_method_than_reading_a_page_is_refused_with_those_that_it_has(process: Process) -> None:
+    with serving(process):
+        answer = process.send(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 405 ")
+        assert b"\r\nAllow: GET,HEAD\r\n" in answer
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -212,7 +212,10 @@ async def test_issues_risks_the_body_and_the_configuration_have_pages(federation
         "",
         pages["body"].headers["content-type"],
     )
-    assert (await browser.ask("HEAD", "board/events")).status == HTTPStatus.METHOD_NOT_ALLOWED
+    refused = await browser.ask("HEAD", "board/events")
+    assert (refused.status, refused.headers["allow"]) == (HTTPStatus.METHOD_NOT_ALLOWED, "GET")
+    led = await browser.open("/")
+    assert (led.status, led.headers["location"]) == (HTTPStatus.SEE_OTHER, f"{ROOT}/board")
     assert (await browser.open("configuration/revisions?from=99999")).status == HTTPStatus.BAD_REQUEST
 
 

@@ -157,6 +157,7 @@ async def test_what_a_proxy_would_say_changes_neither_the_way_back_nor_what_a_re
     read = await browser.open(f"sign-out?token={fields['token']}", **said, **as_post)
     foreign = await browser.send("sign-out", fields, Origin="https://evil.example", **said)
     assert [read.status, foreign.status] == [HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.FORBIDDEN]
+    assert read.headers["allow"] == "POST"
     assert (await browser.open("work")).status == HTTPStatus.OK, "still signed in"
 
 

@@ -98,8 +98,7 @@ class ConsoleApplication:
         """The console as a part of a server."""
         served, views = web.Application(middlewares=[self._telling]), self._console.views
         routes: list[tuple[str, str, Handler]] = [
-            ("GET", "", self._home),
-            ("GET", "/", self._home),
+            *(("GET", path, self.lead_home) for path in ("", "/")),
             ("GET", SIGN_IN, self._show_sign_in),
             ("POST", SIGN_IN, self._sign_in),
             *([("GET", SIGNED_IN, self._come_back)] if self._console.sign_in is not None else []),
@@ -116,7 +115,8 @@ class ConsoleApplication:
         served.on_shutdown.append(self._streams.stop)
         return served
 
-    async def _home(self, _: web.Request) -> web.StreamResponse:
+    async def lead_home(self, _: web.Request) -> web.StreamResponse:
+        """Leads a browser to the first page."""
         return see(self._addresses.home)
 
     async def _reader_of(self, caller: Caller) -> Identity:
@@ -436,6 +436,7 @@ class ConsoleApplication:
     async def _telling(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Shows each refusal as a page. Who is not signed in is led to where that is done, and back."""
         status: int | None = None
+        allowed = ""
         try:
             if not (request.raw_path.isascii() and request.path_qs.isascii()):
                 await self._visitor(request)
@@ -445,13 +446,17 @@ class ConsoleApplication:
             refused = error
         except (web.HTTPNotFound, web.HTTPMethodNotAllowed) as error:
             refused, status = await self._unknown(request, error.status)
+            allowed = error.headers.get("Allow", "")
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - a defect: logged, and shown by its number
             refused = incident(self._console.root, error)
         if refused.reason == Reason.REASON_SESSION_MISSING and request.method in READING:
             return without_session(request, self._addresses.sign_in(self._addresses.here(request)))
-        return await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
+        answer = await self._refused(request, [refused], HTTPStatus(status or http_status(refused.reason)))
+        if status is not None and allowed:
+            answer.headers["Allow"] = allowed
+        return answer
 
     async def _unknown(self, request: web.Request, status: int) -> tuple[Refused, int | None]:
         """The refusal of a page that is none; of its reader first, so that strangers learn nothing of it."""
