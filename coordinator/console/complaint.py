@@ -76,7 +76,7 @@ def _facts(visit: Visit, found: GetComplaintHistoryResponse) -> Iterator[Fact]:
     yield Fact(translated("Group"), header.group_id)
     repeated = history.repeated_ticket_id
     yield Fact(translated("Repeats"), repeated, visit.address(path_of(repeated)))
-    yield Fact(translated("Told by"), region_name(found.region))
+    yield Fact(translated("Reported by"), region_name(found.region))
 
 
 VIEW = View.of("/complaints/{id:.+}", (rpcs.GET_COMPLAINT_HISTORY,), _read, _show)

@@ -25,7 +25,7 @@ from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.joint_orders import item_name, next_limit, told_item_state, told_state, waits
-from gateway.wording.languages import clauses, enumerated, translated
+from gateway.wording.languages import clauses, enumerated, headed, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_if_set
 
@@ -94,7 +94,7 @@ def _table(visit: Visit, orders: Sequence[JointOrderSummary]) -> Table:
 def _told_items(order: JointOrderSummary) -> Iterator[str]:
     """The items, each with its region and its state."""
     for each in order.items:
-        yield f"{region_name(each.region)} {item_name(order, each.id)}: {told_item_state(each.state)}"
+        yield headed(f"{region_name(each.region)} {item_name(order, each.id)}", told_item_state(each.state))
 
 
 def _jeopardy(order: JointOrderSummary) -> Cell:

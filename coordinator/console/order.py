@@ -17,7 +17,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import facts_table, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import clauses, translated
+from gateway.wording.languages import clauses, headed, translated
 from gateway.wording.terms import business_name, region_name
 from gateway.wording.times import told_time
 
@@ -99,7 +99,7 @@ def _waterfall(title: str, hops: Sequence[Hop]) -> Chart:
     """The time from each hop to the next."""
     steps = [
         (
-            f"{later.party}: {later.event}",
+            headed(later.party, later.event),
             (sooner.time - hops[0].time).total_seconds(),
             (later.time - hops[0].time).total_seconds(),
             told_span((later.time - sooner.time).total_seconds()),

@@ -34,7 +34,7 @@ from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import known, state_and_facts
 from gateway.web.enum_words import told_word
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, headed, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 
@@ -202,7 +202,7 @@ def _lane(now: datetime, line: LaneLine) -> Sequence[Cell]:
     oldest, stands = "", Cell(why(line))
     if line.breaker is not None:
         since = told_if_set(line.breaker.open_time)
-        note = translated("{time}: {why}", time=since, why=stands.text) if stands.text else since
+        note = headed(since, stands.text) if stands.text else since
         stands = Cell(translated("not reached"), badge="late", note=note)
     if line.waiting is not None:
         oldest = told_age(line.waiting.create_time, now)

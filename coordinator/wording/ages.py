@@ -27,5 +27,6 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
     seconds = (now - from_timestamp(timestamp)).total_seconds()
     if seconds < 1:
         return translated("just now")
-    span = translated("{number} s", number=str(int(seconds))) if seconds < 60 else told_span(seconds).lstrip("+")
-    return translated("{span} ago", span=span)
+    whole = int(seconds)
+    told = translated("{number} s", number=whole) if whole < 60 else told_span(whole).lstrip("+")
+    return translated("{span} ago", span=told)

@@ -9,7 +9,7 @@ from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItemState
 from gateway.api.region.v1.order_oversight_service_pb2 import JointItemSummary, JointOrderSummary, OrderSummary
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.wording.joint_orders import told_milestone, told_state
-from gateway.wording.languages import clauses, enumerated, translated
+from gateway.wording.languages import clauses, enumerated, headed, remarked, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
@@ -67,7 +67,7 @@ def _order(order: OrderSummary) -> str:
         since=told_time(order.awaiting.since_time),
         until=told_time(order.awaiting.due_time),
     )
-    return f"{told} ({reason})" if reason else told
+    return remarked(told, reason) if reason else told
 
 
 def _joint(joint: JointOrderSummary) -> str:
@@ -100,7 +100,7 @@ def _not_done(item: JointItemSummary) -> str:
 def _awaited(awaiting: JointAwaiting, item: JointItemSummary) -> str:
     """Who has an item now and for what: the customer's own proof, room for a held item, or the next milestone."""
     told = _waits_for(awaiting, item)
-    return translated("{waits}: {reason}", waits=told, reason=joint_orders.told_reason(item)) if item.reason else told
+    return headed(told, joint_orders.told_reason(item)) if item.reason else told
 
 
 def _waits_for(awaiting: JointAwaiting, item: JointItemSummary) -> str:

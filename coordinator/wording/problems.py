@@ -15,14 +15,14 @@ from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeade
 from gateway.cli.problems import told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, remarked, translated
 from gateway.wording.words import told_severity, value_word
 
 
 def told_evidence(header: ProblemHeader) -> str:
     """The root cause with its confidence. Without a claimed one, the property that the events share."""
     is_sure = is_cause_known(header) and header.HasField("confidence")
-    return f"{told_cause(header)} ({header.confidence} %)" if is_sure else told_cause(header)
+    return remarked(told_cause(header), f"{header.confidence} %") if is_sure else told_cause(header)
 
 
 def told_report(report: AccidentReport) -> str:
@@ -59,7 +59,9 @@ def told_affected(customers: int | None, complaints: int) -> str:
     """The numbers of customers and complaints, as a sentence. None stands for customers whom no region has counted."""
     if customers is None:
         return translated("Customers affected: no region has counted yet")
-    return translated("Customers affected: {count}; complaints: {complaints}", count=customers, complaints=complaints)
+    return translated(
+        "Customers affected: {count:,}; complaints: {complaints:,}", count=customers, complaints=complaints
+    )
 
 
 def told_kind(event: NetworkEvent) -> str:
@@ -72,7 +74,7 @@ def told_gravity(event: NetworkEvent) -> str:
     severity = told_severity(event.severity)
     if not event.condition:
         return severity
-    return f"{severity}, {value_word(NetworkCondition.DESCRIPTOR, event.condition)}"
+    return enumerated([severity, value_word(NetworkCondition.DESCRIPTOR, event.condition)])
 
 
 def told_places(event: NetworkEvent) -> str:
@@ -88,7 +90,7 @@ def steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[da
             yield from_timestamp(each.clear_time), _over(each)
     for reached in problem.grades:
         grade = told_grade(reached.grade)
-        what = translated("accident is {grade}; customers: {count}", grade=grade, count=reached.customers)
+        what = translated("accident is {grade}; customers: {count:,}", grade=grade, count=reached.customers)
         yield from_timestamp(reached.reach_time), what
     for report in problem.reports:
         if report.HasField("make_time"):

@@ -6,7 +6,7 @@ from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSett
 from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.values.money import in_major_units
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, remarked, translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import value_word
 
@@ -34,8 +34,8 @@ def told_debt(pair: PairSettlement, debtor: str, *, is_paid: bool) -> str:
     amounts = translated("differs") if pair.differs else _amounts(pair.net, 1 if pair.first_region == debtor else -1)
     if pair.state == SettlementState.SETTLEMENT_STATE_SIGNED:
         is_zero = not any(each.minor_units for each in pair.net)
-        return amounts if is_zero else f"{amounts} ({translated('paid') if is_paid else _unpaid(pair)})"
-    return f"{amounts} ({value_word(SettlementState.DESCRIPTOR, pair.state)})"
+        return amounts if is_zero else remarked(amounts, translated("paid") if is_paid else _unpaid(pair))
+    return remarked(amounts, value_word(SettlementState.DESCRIPTOR, pair.state))
 
 
 def _unpaid(pair: PairSettlement) -> str:

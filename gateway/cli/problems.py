@@ -8,7 +8,7 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemState,
 )
 from gateway.federation.problems import is_cause_known
-from gateway.wording.languages import translated
+from gateway.wording.languages import enumerated, translated
 from gateway.wording.words import value_word
 
 
@@ -27,5 +27,5 @@ def told_state(header: ProblemHeader) -> str:
     """The state, with the condition of the current action, and the problem into which this one was merged."""
     state = value_word(ProblemState.DESCRIPTOR, header.state)
     if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
-        state = f"{state}, {value_word(NetworkCondition.DESCRIPTOR, header.condition)}"
+        state = enumerated([state, value_word(NetworkCondition.DESCRIPTOR, header.condition)])
     return f"{state} → {header.merged_into_id}" if header.merged_into_id else state

@@ -17,7 +17,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
 )
 from gateway.time.clock import from_timestamp
-from gateway.wording.languages import translated
+from gateway.wording.languages import headed, remarked, translated
 from gateway.wording.terms import category_name, region_name
 from gateway.wording.times import Happening
 from gateway.wording.words import value_word
@@ -66,14 +66,14 @@ def entered(changes: Iterable[ComplaintStateChange]) -> Iterator[Happening]:
         reason = translated(change.reason)
         if change.estimated:
             reason = translated("{reason}; the time is an estimate", reason=reason)
-        yield from_timestamp(change.time), region_name(change.region), f"{state_word(change.state)} ({reason})"
+        yield from_timestamp(change.time), region_name(change.region), remarked(state_word(change.state), reason)
 
 
 def raised(escalations: Iterable[Escalation]) -> Iterator[Happening]:
     """The levels to which a complaint was raised."""
     for each in escalations:
         trigger = value_word(EscalationTrigger.DESCRIPTOR, each.trigger)
-        yield from_timestamp(each.time), region_name(each.region), f"L{each.level}: {trigger}"
+        yield from_timestamp(each.time), region_name(each.region), headed(f"L{each.level}", trigger)
 
 
 def whole_of(ledger: Iterable[LedgerEntry]) -> timedelta:

@@ -49,6 +49,16 @@ def clauses(items: Iterable[str]) -> str:
     return in_language(joined_clauses(items))
 
 
+def headed(head: str, told: str) -> str:
+    """A text behind the word that it belongs to, as the language of `translated` writes a colon."""
+    return translated("{head}: {told}", head=head, told=told)
+
+
+def remarked(told: str, remark: str) -> str:
+    """A text with a remark in brackets behind it, as the language of `translated` writes them."""
+    return translated("{told} ({remark})", told=told, remark=remark)
+
+
 def current_language() -> str:
     """The language of the command, or of the reader, one of LANGUAGES."""
     reader = _reader()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.sharing_service_pb2 import Disclosure, DisclosureKind, MaskReason, SharedValue
 from gateway.values.money import in_major_units
-from gateway.wording.languages import enumerated
+from gateway.wording.languages import enumerated, headed
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word, word
 
@@ -38,7 +38,7 @@ def disclosed(disclosure: Disclosure) -> str:
     """The kind of a disclosure, with its bill or document."""
     happened = value_word(DisclosureKind.DESCRIPTOR, disclosure.kind)
     record = disclosure.particulars.record_id
-    return f"{happened}: {record}" if record else happened
+    return headed(happened, record) if record else happened
 
 
 def who_looked(disclosure: Disclosure) -> str:

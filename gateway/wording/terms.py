@@ -8,7 +8,7 @@ import click
 from gateway.api.federation.v1.configuration_pb2 import CharacteristicSpecification
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.wording.languages import current_language, has_reader, in_language, translated
+from gateway.wording.languages import current_language, has_reader, in_language, remarked, translated
 
 _META = "crossregion.terms"
 _DOCUMENTS = frozenset({"document", "documents", "documents_zh_cn"})
@@ -121,7 +121,7 @@ def named(code: str, name: LocalizedText) -> str:
 
 
 def _with_code(code: str, name: str) -> str:
-    return translated("{name} ({code})", name=name, code=code) if name else code
+    return remarked(name, code) if name else code
 
 
 def _named(code: str, terms: Iterable[CodeTerm]) -> str:

@@ -33,7 +33,7 @@ from gateway.web.console.parts import Event, Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import headed, in_language, translated
 from gateway.wording.terms import category_name, cause_name, learned, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -123,7 +123,8 @@ def _resolution(complaint: Complaint) -> Sequence[Fact]:
     if money.state:
         state = f"{value_word(RemedyState.DESCRIPTOR, money.state)} · {told_if_set(money.state_time)}"
     if money.awaiting_action:
-        waits = f"{region_name(money.awaiting_region)}: {translated(money.awaiting_action)}".strip(": ")
+        told = translated(money.awaiting_action)
+        waits = headed(region, told) if (region := region_name(money.awaiting_region)) else told
     return [
         Fact(translated("Resolution"), proposed.text),
         Fact(translated("Cause"), cause_name(proposed.cause_code) if proposed.cause_code else ""),
@@ -252,7 +253,7 @@ def _proposal(visit: Visit, complaint: Complaint) -> Entry:
         Field(_REMEDY, "choice", translated("Remedy"), options=remedies),
     ]
     if pays:
-        amount = translated("Amount of a refund or a credit, in {currency}: 12.00", currency=CURRENCY)
+        amount = translated("Amount of a refund or a credit, in {currency}, for example 12.00", currency=CURRENCY)
         fields.append(Field(_AMOUNT, "amount", amount, is_required=False))
     return entry(visit, PROPOSE, translated("Propose a resolution"), translated("Propose"), fields)
 

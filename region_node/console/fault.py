@@ -27,7 +27,7 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, headed, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -84,7 +84,7 @@ _STEPS = Steps(
         "mode": lambda: translated("Way of repair"),
         "engineer": lambda: translated("Staff id of the engineer"),
         "name": lambda: translated("Part"),
-        "price": lambda: translated("Price outside the warranty, in {currency}: 12.00", currency=CURRENCY),
+        "price": lambda: translated("Price outside the warranty, in {currency}, for example 12.00", currency=CURRENCY),
         "in_warranty": lambda: translated("Within the warranty"),
         "human_caused": lambda: translated("People broke it"),
         "part": lambda: translated("Number of the part"),
@@ -244,7 +244,7 @@ def _parts(fault: Fault) -> Table:
     ]
     rows = [
         [
-            Cell(f"{each.number}: {each.name}", "row"),
+            Cell(headed(str(each.number), each.name), "row"),
             Cell(in_major_units(each.price.minor_units, each.price.currency)),
             Cell(value_word(QuoteState.DESCRIPTOR, each.quote)),
             Cell(put_in(each)),

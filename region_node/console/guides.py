@@ -32,7 +32,7 @@ from gateway.web.console.parts import Choice, Fact, Option, region_options
 from gateway.web.console.ticket import facts_table, filled, known, lines_table
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
-from gateway.wording.languages import clauses, enumerated, in_language, translated
+from gateway.wording.languages import clauses, enumerated, in_language, remarked, translated
 from gateway.wording.terms import (
     characteristic_hint,
     characteristic_label,
@@ -277,7 +277,7 @@ def _told(visit: Visit, guide: GetBusinessGuideResponse, counted: Papers) -> _Gu
 def _ways(guide: GetBusinessGuideResponse) -> str:
     """The ways of proof of the policies of a business, each with its source; empty without such a policy."""
     ways = [way for each in guide.policies for way in each.ways.ways]
-    return clauses(f"{value_word(ProofWay.DESCRIPTOR, each.way)} ({each.source})" for each in ways)
+    return clauses(remarked(value_word(ProofWay.DESCRIPTOR, each.way), each.source) for each in ways)
 
 
 def _lines(visit: Visit, guide: GetBusinessGuideResponse) -> Sequence[str]:
@@ -311,7 +311,7 @@ def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     if characteristic.value_type == ValueType.VALUE_TYPE_TIME:
         return Field(f"{_TIME}{characteristic.name}", "time", label, is_required=must, hint=hint)
     if characteristic.value_type == ValueType.VALUE_TYPE_AMOUNT:
-        told = translated("{name}, in {currency}: 12.00", name=label, currency=CURRENCY)
+        told = translated("{name}, in {currency}, for example 12.00", name=label, currency=CURRENCY)
         return Field(f"{_AMOUNT}{characteristic.name}", "amount", told, is_required=must, hint=hint)
     return Field(name, "line", label, longest=TEXT_LIMIT, is_required=must, hint=hint)
 

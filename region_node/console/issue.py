@@ -16,7 +16,7 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import enumerated, translated
+from gateway.wording.languages import enumerated, headed, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -114,7 +114,7 @@ def _actions(visit: Visit, issue: Issue) -> Table:
     ]
     rows = [
         [
-            Cell(f"{each.number}: {each.text}", "row"),
+            Cell(headed(str(each.number), each.text), "row"),
             Cell(translated("finished"), badge="done", note=told_if_set(each.finish_time))
             if each.HasField("finish_time")
             else due_cell(each.due_time, visit.now),

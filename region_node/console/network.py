@@ -23,7 +23,7 @@ from gateway.web.console.pages import EVENTS, Calling, Live, Shown, View, Visit,
 from gateway.web.console.parts import severity_cell
 from gateway.web.maps import Drawing, Line, Place, Position, drawing
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import clauses, enumerated, in_language, translated
+from gateway.wording.languages import clauses, enumerated, headed, in_language, translated
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import fault, link, rpcs
@@ -177,7 +177,9 @@ def _map(visit: Visit, own: Sequence[FoundPlace], states: _States) -> Drawing | 
     for each in own:
         state, name = states.of(each.object), in_language(each.name)
         if each.object.site:
-            places[each.object.site] = Place(each.object.site, name, "", _style(state, "done"), f"{name}: {state.text}")
+            places[each.object.site] = Place(
+                each.object.site, name, "", _style(state, "done"), headed(name, state.text)
+            )
             if each.HasField("location"):
                 positions[each.object.site] = _position(each.location)
         for end in each.ends:
@@ -186,7 +188,7 @@ def _map(visit: Visit, own: Sequence[FoundPlace], states: _States) -> Drawing | 
                 positions[end.site] = _position(end.location)
         if each.ends:
             ends = each.ends[0].site, each.ends[1].site
-            hint, href = f"{each.object.link}: {state.text}", _page_of(visit, each.object)
+            hint, href = headed(each.object.link, state.text), _page_of(visit, each.object)
             lines.append(Line(ends, 0, _style(state, "calm"), hint, href))
     if not places or positions.keys() < places.keys():
         return None

@@ -12,7 +12,7 @@ from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import facts_table
 from gateway.web.maps import Drawing
 from gateway.web.tables import Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import headed, translated
 
 A = TypeVar("A")
 
@@ -83,7 +83,7 @@ def _tables(heading: str, content: Content) -> Iterator[Table]:
 
 def notes_of(sections: Iterable[Section]) -> Sequence[str]:
     """The sections that are missing, each with the reason."""
-    return [f"{each.heading}: {each.refusal.text}" for each in sections if each.refusal is not None]
+    return [headed(each.heading, each.refusal.text) for each in sections if each.refusal is not None]
 
 
 def section(heading: str, answer: A | Refused, content: Callable[[A], Content]) -> Section:

@@ -15,7 +15,7 @@ from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Fact
 from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
-from gateway.wording.languages import translated
+from gateway.wording.languages import headed, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.console import rpcs
@@ -64,7 +64,7 @@ def _show(visit: Visit, found: GetSupportRequestResponse) -> Shown:
     page = TicketPage(
         state=support_state_cell(request),
         due=Cell(""),
-        about=f"{inquiry.service}: {inquiry.subject} · {region_name(request.owner_region)}",
+        about=f"{headed(inquiry.service, inquiry.subject)} · {region_name(request.owner_region)}",
         texts=known(
             [
                 Fact(translated("Text"), inquiry.description),

@@ -34,7 +34,7 @@ from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.joint_orders import waits
-from gateway.wording.languages import enumerated, in_language, translated
+from gateway.wording.languages import enumerated, headed, in_language, translated
 from gateway.wording.terms import business_name, category_name, joint_item_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.business.joint import rules as joint
@@ -266,7 +266,7 @@ def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
 def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
     for each in answer.orders:
         about, why = business_name(each.request.business), in_language(each.error.message)
-        what = translated("{business}: {reason}", business=about, reason=why) if why else about
+        what = headed(about, why) if why else about
         awaiting = translated(each.awaiting.action) or order_state(each.state)
         if orders.had_part(each, visit.person.region, visit.person.name):
             awaiting = translated("{action}, by a colleague", action=awaiting)
@@ -286,7 +286,7 @@ def _joint(answer: ListJointOrdersResponse, region: str, until: Timestamp | None
         business, path = each.request.business, joint_order.path_of(each.id)
         for awaiting, awaited in waits(each):
             if joint.is_work_of(each, awaiting, region) and _is_due(awaiting.due_time, until):
-                what = f"{business_name(business)}: {joint_item_name(business, awaiting.item_id)}"
+                what = headed(business_name(business), joint_item_name(business, awaiting.item_id))
                 name = f"{each.id} {awaiting.item_id}"
                 yield _Waiting(name, what, awaited, each.leader_region, awaiting.since_time, awaiting.due_time, path)
 
@@ -295,7 +295,7 @@ def _complaints(answer: ListComplaintsResponse, region: str) -> Iterator[_Waitin
     for each in answer.complaints:
         if complaints.is_work_of(each, region):
             about = category_name(each.request.category) or translated("not classified")
-            state = f"{state_word(each.state)}, L{each.level}" if each.level else state_word(each.state)
+            state = enumerated([state_word(each.state), *([f"L{each.level}"] if each.level else [])])
             due, path = each.expected_resolution_time, complaint.path_of(each.ticket_id)
             yield _Waiting(each.ticket_id, about, state, each.origin_region, _last(each.state_changes), due, path)
 
@@ -304,7 +304,7 @@ def _faults(answer: ListFaultsResponse, region: str, names: Mapping[str, str]) -
     for each in answer.faults:
         if faults.is_work_of(each, region):
             severity, where = fault_severity(each.severity), place_of(each, names)
-            told = f"{severity}: {where}" if where else severity
+            told = headed(severity, where) if where else severity
             path = fault.path_of(each.id)
             yield _Waiting(
                 each.id,
@@ -320,7 +320,7 @@ def _faults(answer: ListFaultsResponse, region: str, names: Mapping[str, str]) -
 def _support(answer: ListSupportRequestsResponse, region: str, until: Timestamp | None) -> Iterator[_Waiting]:
     for each in answer.requests:
         if support.is_work_of(each, region) and _is_due(Timestamp(), until):
-            about = f"{each.inquiry.service}: {each.inquiry.subject}"
+            about = headed(each.inquiry.service, each.inquiry.subject)
             path = support_request.path_of(each.id)
             yield _Waiting(
                 each.id,

@@ -265,7 +265,7 @@ async def test_administrators_follow_raise_and_count_complaints_by_commands(
     raised_line = await said("raise", filed.ticket_id, "--level", "3", "--reason", "媒体关注")
     assert raised_line == f"{filed.ticket_id} is at level 3; sichuan is responsible\n"
     out = await said("show", filed.ticket_id, "--lang", "zh")
-    assert "L3: 管理员" in out
+    assert "L3：管理员" in out
     assert "用时分布" in out
     month, path = f"{federation.clock.now() + timedelta(hours=8):%Y-%m}", federation.directory / "report.html"
     await said("report", "--to", month, "--format", "html", "--out", str(path), "--lang", "zh")

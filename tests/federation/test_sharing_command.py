@@ -102,7 +102,7 @@ async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Fed
     assert seen.out.count("counter/4711") == 8
     assert f"bill read: {month}" in seen.out
     chinese = await shell.run_with_code(number, "disclosures", number, language="zh")
-    assert (chinese.code, f"查阅账单: {month}" in chinese.out) == (0, True), chinese.out
+    assert (chinese.code, f"查阅账单：{month}" in chinese.out) == (0, True), chinese.out
 
 
 async def test_a_refusal_is_an_answer_in_the_language_of_the_command(federation: Federation, sichuan: Counter) -> None:

@@ -381,7 +381,7 @@ def paid() -> GetBusinessGuideResponse:
 
 
 def test_an_amount_of_an_order_is_shown_in_major_units_on_its_page_and_in_its_files() -> None:
-    assert "交费金额，单位CNY：12.00" in written(view_of("/orders/new"), paid(), query=CHOSEN)
+    assert "交费金额（CNY），例如12.00" in written(view_of("/orders/new"), paid(), query=CHOSEN)
     found = order()
     found.request.characteristics["paid"] = "5005"
     answers = Answering(GetOrderResponse(order=found), paid())

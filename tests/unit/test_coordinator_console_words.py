@@ -2,23 +2,34 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from google.protobuf.message import Message
 
 from coordinator.console.console import console
+from coordinator.wording.ages import told_age
+from coordinator.wording.problems import told_affected, told_evidence
 from gateway.api.coordinator.v1.administration_pb2 import ListOrderSummariesResponse, ListRegionsResponse
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import GetComplaintHistoryResponse
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.problem_pb2 import (
+    NetworkCondition,
+    NetworkElement,
+    NetworkElementKind,
+    ProblemHeader,
+    ProblemState,
+)
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.cli.problems import told_state
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.pages import Shown
 from gateway.web.console.ticket import TicketPage
-from gateway.wording.languages import for_reader
+from gateway.wording.languages import for_reader, headed, remarked
 from gateway.wording.terms import learn
 from tests.unit.console_pages import NOW, Answering, visit
 from tests.unit.joint_answers import joint_orders, joint_trace
@@ -167,3 +178,35 @@ def test_a_region_without_an_answer_about_held_orders_alone_has_no_unknown_order
     named = {table.label: table for table in told("en", "/board", members, orders, held).tables}
     assert [each.text for each in named["Regions"].rows[0][4:6]] == ["1", "0+"]
     assert [row[1].text for row in named["Flows"].rows] == ["1"]
+
+
+@pytest.mark.parametrize(("language", "age"), [("en", "37 s ago"), ("zh", "37秒前")])
+def test_an_age_below_a_minute_is_told_in_whole_seconds(language: str, age: str) -> None:
+    with for_reader(language, CONSOLE.texts):
+        assert told_age(to_timestamp(NOW - timedelta(seconds=37.7)), NOW) == age
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ["in progress, down", "link chengdu-1 (80 %)", "Customers affected: 2,000,000; complaints: 7"]),
+        ("zh", ["办理中、中断", "链路 chengdu-1（80 %）", "受影响客户：2,000,000；投诉：7"]),
+    ],
+)
+def test_a_problem_of_the_network_is_told_with_the_marks_of_each_language(language: str, texts: list[str]) -> None:
+    header = ProblemHeader(
+        state=ProblemState.PROBLEM_STATE_IN_PROGRESS,
+        condition=NetworkCondition.NETWORK_CONDITION_DOWN,
+        root_cause=NetworkElement(kind=NetworkElementKind.NETWORK_ELEMENT_KIND_LINK, id="chengdu-1"),
+        confidence=80,
+    )
+    with for_reader(language, CONSOLE.texts):
+        assert [told_state(header), told_evidence(header), told_affected(2_000_000, 7)] == texts
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"), [("en", ["L1: filed", "L1 (filed)"]), ("zh", ["L1：filed", "L1（filed）"])]
+)
+def test_a_colon_and_brackets_are_those_of_the_readers_language(language: str, texts: list[str]) -> None:
+    with for_reader(language, CONSOLE.texts):
+        assert [headed("L1", "filed"), remarked("L1", "filed")] == texts

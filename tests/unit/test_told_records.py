@@ -30,7 +30,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.time.clock import to_timestamp
 from gateway.web.console.order_parts import order_state, waits_for
-from gateway.wording.languages import speak
+from gateway.wording.languages import headed, speak
 from region_node.business.joint.rules import refuse
 from region_node.cli.issues.issue_view import print_issue
 from region_node.cli.joint.joint_view import print_order
@@ -195,7 +195,7 @@ def test_a_state_and_a_party_of_a_later_version_are_told_by_their_numbers(capsys
     ORDERS_TO_REVIEW.show_one(Order(id=ORDER, state=state))
     assert " 99 " in capsys.readouterr().out
     assert "98" in explained(of_order(state, awaiting))
-    assert (order_state(state), waits_for(awaiting)) == ("99", "98: wait")
+    assert (order_state(state), waits_for(awaiting)) == ("99", headed("98", "wait"))
 
 
 def test_the_timeline_of_a_joint_order_has_the_refusal_of_its_survey(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.api.region.v1.order_oversight_service_pb2 import OrderSummary
 from gateway.api.region.v1.order_pb2 import Awaiting, Order, OrderState, Party
 from gateway.web.tables import Cell
-from gateway.wording.languages import translated
+from gateway.wording.languages import headed, translated
 from gateway.wording.terms import region_name
 from gateway.wording.words import value_word
 
@@ -34,7 +34,7 @@ def order_state_cell(order: Order | OrderSummary) -> Cell:
 def waits_for(awaiting: Awaiting) -> str:
     """The party that has to act next, and its action; empty for nobody."""
     party = value_word(Party.DESCRIPTOR, awaiting.party)
-    return f"{party}: {translated(awaiting.action)}" if party and awaiting.action else party
+    return headed(party, translated(awaiting.action)) if party and awaiting.action else party
 
 
 def way_of(order: Order | OrderSummary) -> str:

@@ -15,7 +15,7 @@ from gateway.api.region.v1.fault_pb2 import (
 )
 from gateway.time.clock import from_timestamp
 from gateway.values.money import in_major_units
-from gateway.wording.languages import translated
+from gateway.wording.languages import remarked, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening, told_if_set, told_time
 from gateway.wording.words import value_word
@@ -48,7 +48,7 @@ def happened(fault: Fault) -> Iterator[Happening]:
 def done_by_people(fault: Fault) -> Iterator[Happening]:
     """Time, author and text of each step; of simultaneous ones, the most significant first."""
     for change in fault.state_changes:
-        told = f"{value_word(FaultState.DESCRIPTOR, change.state)} ({translated(change.reason)})"
+        told = remarked(value_word(FaultState.DESCRIPTOR, change.state), translated(change.reason))
         yield from_timestamp(change.time), region_name(change.region), told
     for note in fault.notes:
         yield from_timestamp(note.time), note.author, note.text
@@ -88,7 +88,7 @@ def _done(fault: Fault, step: FaultStep) -> str:
 
 def _done_to_part(fault: Fault, done: str, number: int) -> str:
     names = {each.number: each.name for each in fault.repair.parts}
-    part = f"{number} ({names[number]})" if number in names else str(number)
+    part = remarked(str(number), names[number]) if number in names else str(number)
     texts = {
         "part_named": translated("part {part} is to be replaced", part=part),
         "part_installed": translated("part {part} was put in", part=part),
