@@ -28,7 +28,7 @@ from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
 from region_node.console import fault, link, rpcs
 from region_node.console.lists import pages_of
-from region_node.console.places import names_of, told_object
+from region_node.console.places import named_element, names_of, told_object, told_services
 from region_node.console.sections import Content, SectionsPage, section
 from region_node.console.words import NETWORK, alarm_path, alarm_state, cut_caption
 from region_node.network.measurements.objects import key_of, name_of
@@ -91,7 +91,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
             section(
                 translated("Planned outages"), found.work.outages, lambda each: Content(table=_outages(each, names))
             ),
-            section(translated("Problems"), found.work.problems, lambda each: Content(table=_problems(each))),
+            section(translated("Problems"), found.work.problems, lambda each: Content(table=_problems(each, names))),
         ]
     )
     return SectionsPage(sections, live, visit.address(NETWORK + EVENTS)).shown(translated("Network"), NETWORK)
@@ -127,7 +127,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], names: Mapping[str, str], has
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
                 severity_cell(each.perceived_severity),
-                Cell(told_object(each.alarmed_object, names), note=enumerated(each.affected_services)),
+                Cell(told_object(each.alarmed_object, names), note=told_services(each.affected_services, names)),
                 Cell(each.probable_cause),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
@@ -258,7 +258,7 @@ def _outages(found: ListPlannedOutagesResponse, names: Mapping[str, str]) -> Tab
                 Cell(told_time(each.start_time), style="time"),
                 Cell(told_time(each.end_time), style="time"),
                 Cell(enumerated(told_object(part, names) for part in _parts(each))),
-                Cell(enumerated(each.services)),
+                Cell(told_services(each.services, names)),
             ]
             for each in found.planned_outages
         ],
@@ -271,7 +271,7 @@ def _parts(outage: PlannedOutage) -> Iterator[NetworkObject]:
     yield from (NetworkObject(link=each) for each in outage.links)
 
 
-def _problems(found: ListFollowedProblemsResponse) -> Table:
+def _problems(found: ListFollowedProblemsResponse, names: Mapping[str, str]) -> Table:
     return Table(
         label=translated("Problems"),
         head=[
@@ -285,10 +285,10 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
         ],
         rows=[
             [
-                Cell(each.header.id, "row", note=each.header.root_cause.id),
+                Cell(each.header.id, "row", "kind", note=named_element(each.header.root_cause, names)),
                 Cell(value_word(ProblemState.DESCRIPTOR, each.header.state)),
                 severity_cell(each.header.severity),
-                Cell(enumerated(each.header.services), note=_unconfirmed(each.unconfirmed_services)),
+                Cell(told_services(each.header.services, names), note=_unconfirmed(each.unconfirmed_services, names)),
                 Cell(told_time(each.header.start_time), style="time"),
                 Cell(told_if_set(each.header.end_time), style="time"),
                 Cell(f"{each.customers:,}"),
@@ -299,8 +299,8 @@ def _problems(found: ListFollowedProblemsResponse) -> Table:
     )
 
 
-def _unconfirmed(services: Sequence[str]) -> str:
-    return translated("unconfirmed: {services}", services=enumerated(services)) if services else ""
+def _unconfirmed(services: Sequence[str], names: Mapping[str, str]) -> str:
+    return translated("unconfirmed: {services}", services=told_services(services, names)) if services else ""
 
 
 def _raised(answer: ListAlarmsResponse) -> object:

@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
-from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import GetAlarmResponse, ListAlarmsResponse
@@ -380,6 +380,18 @@ def test_tables_of_the_network_and_of_a_customer_say_where_they_are_cut(has_more
 
 def test_the_page_of_the_network_names_the_services_whose_problem_awaits_staff() -> None:
     assert "未确认：line-2" in written(view_of("/network"), *network())
+
+
+def test_a_problem_and_a_planned_outage_stand_with_the_names_of_their_elements() -> None:
+    places, alarms, outages, problems = network()
+    assert isinstance(places, FindPlacesResponse)
+    assert isinstance(problems, ListFollowedProblemsResponse)
+    for service, name in (("line-1", "广州专线"), ("line-2", "广州宽带")):
+        places.places.add(object=NetworkObject(service=service)).name.zh_cn = name
+    problems.problems[0].header.root_cause.kind = NetworkElementKind.NETWORK_ELEMENT_KIND_LINK
+    page = written(view_of("/network"), places, alarms, outages, problems)
+    told = ["<td>广州专线（line-1）</td>", "<small>未确认：广州宽带（line-2）</small>", "<small>广州（a-b-1）</small>"]
+    assert [each for each in told if each not in page] == []
 
 
 @pytest.mark.parametrize("count", [MOST_FOUND - 1, MOST_FOUND])
