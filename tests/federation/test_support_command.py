@@ -42,7 +42,7 @@ async def test_a_support_request_is_followed_from_its_opening_to_its_end_by_comm
     for each in (
         "专线卡顿",
         "从九点起",
-        f"{LINK} breaches its share the most: delay 250000",
+        f"{LINK} breaches its share the most: delay 250,000 µs",
         "客户十点再试",
         "更换光缆",
     ):

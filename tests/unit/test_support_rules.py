@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.network_pb2 import Link, Network, NetworkService, QualityClass, Site
 from gateway.api.region.v1.support_request_pb2 import (
+    SupportFigure,
     SupportFinding,
     SupportInquiry,
     SupportMeasurement,
@@ -18,6 +19,7 @@ from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import to_timestamp
 from region_node.network.support import rules
+from region_node.network.support.course import why
 
 NOW = datetime(2026, 12, 10, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -209,3 +211,17 @@ def test_notes_end_before_there_is_no_room_for_the_resolution() -> None:
         rules.note(request, "henan/wang", text, NOW)
     assert refused(rules.note, request, "henan/wang", text, NOW) == Reason.REASON_MESSAGE_TOO_LARGE
     rules.require_room(request, 3 * rules.TEXT_LIMIT, rules.REQUEST_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("figure", "values"),
+    [
+        (SupportFigure.SUPPORT_FIGURE_DELAY, "delay 250,000 µs, share 100,000 µs"),
+        (SupportFigure.SUPPORT_FIGURE_LOSS, "loss 250,000 of 1,000,000,000, share 100,000 of 1,000,000,000"),
+    ],
+)
+def test_a_finding_is_told_with_the_units_of_its_values(figure: SupportFigure.ValueType, values: str) -> None:
+    request = SupportRequest()
+    request.finding.link, request.finding.figure = "a-b-1", figure
+    request.finding.measured, request.finding.share = 250_000, 100_000
+    assert f": {values};" in why(request)

@@ -25,7 +25,7 @@ def prospect(months: Sequence[tuple[datetime, int]], capacity_kbps: int) -> str:
     found = trend([(month.year * 12 + month.month, carried) for month, carried in months], capacity_kbps)
     if found is None:
         return translated("Too few months for a trend.")
-    grows = translated("It changes by {rate} Mbit/s a month.", rate=f"{found.growth / 1000:+.1f}")
+    grows = translated("It changes by {rate} Mbit/s a month.", rate=f"{found.growth / 1000:+,.1f}")
     if found.months_left is None:
         return grows + " " + translated("By that it is never full.")
     if not found.months_left:

@@ -31,7 +31,14 @@ def why(request: SupportRequest) -> str:
         "{link} breaches its share the most: {figure} {measured}, share {share}; {region} maintains it.",
         link=finding.link,
         figure=value_word(SupportFigure.DESCRIPTOR, finding.figure),
-        measured=finding.measured,
-        share=finding.share,
+        measured=_told(finding.figure, finding.measured),
+        share=_told(finding.figure, finding.share),
         region=region_name(finding.region),
     )
+
+
+def _told(figure: SupportFigure.ValueType, number: int) -> str:
+    """A measured value with its unit."""
+    if figure == SupportFigure.SUPPORT_FIGURE_LOSS:
+        return translated("{count:,} of 1,000,000,000", count=number)
+    return f"{number:,} µs"
