@@ -370,7 +370,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
                 Cell(told_cause(each.header)),
                 Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
-                Cell(told_age(each.header.start_time, visit.now)),
+                Cell(told_age(each.header.start_time, visit.now), style="kind"),
             ]
             for each in problems
         ],
@@ -393,7 +393,7 @@ def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
                 Cell(told_element(each.element), "row"),
                 Cell(translated("degraded") if each.condition == _DEGRADED else translated("down"), badge="late"),
                 Cell(region_name(each.region)),
-                Cell(told_age(each.start_time, visit.now)),
+                Cell(told_age(each.start_time, visit.now), style="kind"),
                 _reason(visit, each),
                 Cell(told_if_set(each.planned_end_time)),
             ]

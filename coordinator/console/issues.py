@@ -99,7 +99,7 @@ def _table(visit: Visit, issues: Sequence[IssueHeader], duties: Mapping[str, OnD
         ),
         rows=[
             [
-                Cell(each.id, "row"),
+                Cell(each.id, "row", "kind"),
                 Cell(value_word(IssueState.DESCRIPTOR, each.state), badge="moving"),
                 Cell(told_owner(each)),
                 due_cell(each.due_time, visit.now),

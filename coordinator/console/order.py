@@ -119,7 +119,7 @@ def _table(hops: Sequence[Hop]) -> Table:
         rows=[
             [
                 Cell(told_time(hop.time, timespec="milliseconds"), "row", style="time"),
-                Cell("" if after is None else told_span(after)),
+                Cell("" if after is None else told_span(after), style="figure"),
                 Cell(hop.party),
                 Cell(hop.event),
                 Cell(hop.about),

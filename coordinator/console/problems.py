@@ -78,7 +78,7 @@ def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
                 Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
                 Cell(f"{complaints(each):,}", style="figure"),
-                Cell(told_age(each.header.start_time, visit.now)),
+                Cell(told_age(each.header.start_time, visit.now), style="kind"),
                 Cell(grade_of(each)),
                 _due(visit, each),
             ]
@@ -93,7 +93,7 @@ def _due(visit: Visit, problem: Problem) -> Cell:
     if report is None:
         return Cell("")
     cell = due_cell(report.due_time, visit.now)
-    return replace(cell, note=f"{told_report(report)} {cell.note}")
+    return replace(cell, style="", note=f"{told_report(report)} {cell.note}")
 
 
 def _due_time(problem: Problem) -> Timestamp:

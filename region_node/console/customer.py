@@ -295,7 +295,7 @@ def _notices(answer: ListNoticesResponse) -> Table:
         ],
         rows=[
             [
-                Cell(told_time(each.create_time), "row", note=each.kind),
+                Cell(told_time(each.create_time), "row", "time", note=each.kind),
                 Cell(in_language(each.text)),
                 Cell(told_if_set(each.delivery_time), style="time"),
             ]

@@ -221,7 +221,7 @@ def _outages(fault: Fault) -> Table:
     ]
     rows = [
         [
-            Cell(told_time(each.start_time), "row"),
+            Cell(told_time(each.start_time), "row", "time"),
             Cell(told_time(each.due_time), style="time"),
             Cell(
                 told_if_set(each.end_time),

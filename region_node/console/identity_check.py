@@ -169,7 +169,7 @@ def _show(visit: Visit, found: _Found | None) -> Shown:
 def _entries(visit: Visit) -> Sequence[Entry]:
     """The forms: a code is sent, and the one that the customer has read out is checked."""
     label = translated("Another contact instead of the line (number, or 138****1234)")
-    contact = Field(_CONTACT, "text", label, longest=_NUMBER_LENGTH, is_required=False)
+    contact = Field(_CONTACT, "line", label, longest=_NUMBER_LENGTH, is_required=False)
     send = entry(visit, _SEND, translated("Send a code to the customer"), translated("Send"), [contact])
     code = Field(_CODE, "number", translated("Code"), longest=_DIGITS)
     check = entry(visit, _VERIFY, translated("Check the code"), translated("Check"), [code])

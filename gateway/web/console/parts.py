@@ -86,9 +86,9 @@ def due_cell(due: Timestamp, now: datetime) -> Cell:
         return Cell("")
     left = from_timestamp(due) - now
     if left <= timedelta():
-        return Cell(translated("overdue by {time}", time=span(-left)), badge="late", note=told_time(due))
+        return Cell(translated("overdue by {time}", time=span(-left)), style="due", badge="late", note=told_time(due))
     style = "soon" if left <= _SOON else "near" if left <= _NEAR else "far"
-    return Cell(translated("in {time}", time=span(left)), badge=style, note=told_time(due))
+    return Cell(translated("in {time}", time=span(left)), style="due", badge=style, note=told_time(due))
 
 
 def severity_cell(severity: PerceivedSeverity.ValueType) -> Cell:
