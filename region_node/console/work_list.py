@@ -362,7 +362,7 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
         rows=[
             [
                 due_cell(each.due, visit.now),
-                Cell(each.id, "row", href=visit.address(each.path), note=kind.title),
+                Cell(each.id, "row", href=visit.address(each.path), note=_one_of(kind)),
                 Cell(each.what),
                 Cell(each.state),
                 Cell(region_name(each.origin)),
@@ -372,6 +372,19 @@ def _table(visit: Visit, rows: Iterable[tuple[_Kind, _Waiting]]) -> Table:
         ],
         order=translated("The nearest due time first."),
     )
+
+
+def _one_of(kind: _Kind) -> str:
+    """The name of one piece of work of a kind."""
+    names = {
+        "reviews": translated("Review"),
+        "joint": translated("Joint order"),
+        "complaints": translated("Complaint"),
+        "faults": translated("Fault"),
+        "support": translated("Support request"),
+        "issues": translated("Issue"),
+    }
+    return names[kind.key]
 
 
 def _counted(kinds: Iterable[_Kind]) -> str:

@@ -55,6 +55,7 @@ from tests.unit.console_pages import (
     guide,
     order,
     proofs,
+    read_by,
     refused,
     view_of,
     visit,
@@ -328,6 +329,19 @@ def test_the_work_list_shows_the_nearest_work_and_the_count_of_all() -> None:
     assert (shown[0], len(shown)) == ("R0", 100)
     assert "<b>151</b>" in page
     assert 'href="/console/orders?awaiting=homeStaff"' in page
+
+
+@pytest.mark.parametrize(("language", "kinds"), [("en", {"Fault", "Review"}), ("zh", {"故障", "审核"})])
+def test_a_piece_of_work_is_named_as_one_and_not_as_many(language: str, kinds: set[str]) -> None:
+    view, asked = view_of("/work"), visit("")
+    answers = (
+        ListOrdersResponse(orders=[waiting_order("R1", hours=1)]),
+        ListFaultsResponse(faults=[waiting_fault("F1", hours=1)]),
+    )
+    found = asyncio.run(read_by(view, asked, Answering(*answers)))
+    with for_reader(language, TEXTS):
+        table = view.show(asked, found).tables[0]
+    assert {cell.note for row in table.rows for cell in row if cell.scope == "row"} == kinds
 
 
 def test_the_work_list_finds_the_most_overdue_behind_pages_of_newer_faults() -> None:
