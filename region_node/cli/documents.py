@@ -18,7 +18,7 @@ from gateway.cli.times import InstantType
 from gateway.errors import reason_name
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.wording.languages import enumerated, in_language, translated
-from gateway.wording.terms import material_name, region_name
+from gateway.wording.terms import material_name, region_name, required_line
 from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import NODE, Asking, json_option, reads, repeats
 from region_node.cli.connection import patience_option
@@ -243,7 +243,7 @@ def _print_counting(answer: api.CheckDocumentsResponse) -> None:
     if not answer.register_asked:
         click.echo(translated("The home region's register could not be asked; more may be on file."), err=True)
     if answer.missing:
-        click.echo(translated("Missing: {documents}", documents=enumerated(answer.missing)))
+        click.echo(translated("Missing: {documents}", documents=enumerated(map(required_line, answer.missing))))
 
 
 def _state(document: api.RegisteredDocument) -> str:

@@ -14,7 +14,7 @@ from tests.unit.console_pages import CONSOLE, Answering, M, frame, order, shown_
 
 PATIENCE = 10.0
 """Seconds until RPCs that wait for each other have failed."""
-TEXTS_OF_A_ROW = 16
+TEXTS_OF_A_ROW = 17
 
 
 class AllAtOnce(Calling):

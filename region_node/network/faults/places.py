@@ -1,5 +1,8 @@
 """The place of a fault, by the registry of the network: its region, and whether it is rural. Pure."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 from gateway.api.federation.v1.network_pb2 import GeographicPoint, Link, Site
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
@@ -52,34 +55,32 @@ def check(federation: Federation, report: FaultReport) -> str:
 
 
 def found(federation: Federation, text: str) -> list[FoundPlace]:
-    """The elements of the registry with a text in their id, their names or their region's names; at most MOST_FOUND."""
-    network, words = federation.network, text.casefold()
-    places = [
-        *(
-            FoundPlace(
-                object=NetworkObject(site=each.id),
-                name=each.name,
-                region=each.region,
-                rural=each.rural,
-                location=_location(each),
-            )
-            for each in network.sites.values()
-        ),
-        *(
-            FoundPlace(
-                object=NetworkObject(link=each.id),
-                name=_name_of(network, each),
-                region=each.region,
-                ends=[_end(network.site(site)) for site in (each.site_a, each.site_b)],
-            )
-            for each in network.links.values()
-        ),
-        *(
-            FoundPlace(object=NetworkObject(service=each.id), name=each.name, region=each.region)
-            for each in network.services.values()
-        ),
-    ]
-    return [each for each in places if words in _words_of(federation, each)][:MOST_FOUND]
+    """The elements of the registry with a text in their id, their names or their region's names; at most MOST_FOUND.
+
+    Sites come first, then links, then services.
+    """
+    words, places = text.casefold(), _places(federation.network)
+    return list(islice((each for each in places if not words or words in _words_of(federation, each)), MOST_FOUND))
+
+
+def _places(network: NetworkRegistry) -> Iterator[FoundPlace]:
+    for site in network.sites.values():
+        yield FoundPlace(
+            object=NetworkObject(site=site.id),
+            name=site.name,
+            region=site.region,
+            rural=site.rural,
+            location=_location(site),
+        )
+    for link in network.links.values():
+        yield FoundPlace(
+            object=NetworkObject(link=link.id),
+            name=_name_of(network, link),
+            region=link.region,
+            ends=[_end(network.site(site)) for site in (link.site_a, link.site_b)],
+        )
+    for service in network.services.values():
+        yield FoundPlace(object=NetworkObject(service=service.id), name=service.name, region=service.region)
 
 
 def _name_of(network: NetworkRegistry, link: Link) -> LocalizedText:
