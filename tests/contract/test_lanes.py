@@ -33,18 +33,55 @@ def test_an_idle_lane_sends_at_once() -> None:
     run(scenario)
 
 
-def test_what_arrives_while_two_batches_travel_leaves_together_with_the_first_that_returns() -> None:
+def test_what_arrives_while_a_batch_travels_leaves_together_as_soon_as_it_returns() -> None:
     async def scenario(way: Way, lane: Lane) -> None:
-        for number in range(BATCHES_IN_FLIGHT):
-            lane.add(sealed(f"{number}"))
-            await until(lambda number=number: len(way.sent) == number + 1)  # type: ignore[misc]
-        for name in "abc":
+        for name in "0abc":
             lane.add(sealed(name))
             await quiet()
-        assert way.sent == [["0"], ["1"]]
-        way.batches[1].accept()
-        await until(lambda: len(way.sent) == 3)
-        assert way.sent[2] == ["a", "b", "c"]
+        assert way.sent == [["0"]]
+        way.batches[0].accept()
+        await until(lambda: len(way.sent) == 2)
+        assert way.sent[1] == ["a", "b", "c"]
+
+    run(scenario)
+
+
+def test_beside_a_batch_that_is_long_on_its_way_others_leave_one_after_the_other() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("slow"))
+        await until(lambda: way.sent == [["slow"]])
+        for number in range(1, 4):
+            lane.add(sealed(f"{number}"))
+            await until(lambda number=number: way.sent[number:] == [[f"{number}"]])  # type: ignore[misc]
+            lane.add(sealed(f"behind {number}"))
+            await quiet()
+            assert len(way.sent) == number + 1, "two are on their way"
+            lane.withdraw(f"behind {number}")
+            way.batches[number].accept()
+            await until(lambda number=number: len(way.settled) == number)  # type: ignore[misc]
+
+    run(scenario)
+
+
+def test_after_a_long_delivery_a_second_batch_leaves_at_once_and_after_a_quick_one_it_waits() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for name in ("slow", "quick"):
+            lane.add(sealed(name))
+            await until(lambda name=name: way.sent[-1:] == [[name]])  # type: ignore[misc]
+        for index in (1, 0):
+            way.batches[index].accept()
+            await until(lambda index=index: len(way.settled) == 2 - index)  # type: ignore[misc]
+        for name in "ab":
+            lane.add(sealed(name))
+            await quiet()
+        assert way.sent[2:] == [["a"], ["b"]]
+        for index in (2, 3):
+            way.batches[index].accept()
+        await until(lambda: len(way.settled) == 4)
+        for name in "cd":
+            lane.add(sealed(name))
+            await quiet()
+        assert way.sent[4:] == [["c"]]
 
     run(scenario)
 
@@ -433,10 +470,10 @@ def test_after_a_loss_lanes_send_only_what_the_database_has() -> None:
     async def scenario() -> None:
         way = Way()
         lanes = Lanes(way.ports())
-        for name in "abcd":
+        for name in "acd":
             lanes.to(DESTINATION).add(sealed(name, subject="order" if name in "cd" else ""))
             await quiet()
-        assert way.sent == [["a"], ["b"]], "the others wait"
+        assert way.sent == [["a"]], "the others wait"
         lanes.begin_anew()
         await quiet()
         assert all(batch.answer.cancelled() for batch in way.batches)
