@@ -134,6 +134,7 @@ class Simulation:
         await asyncio.sleep(FAULTY_SECONDS)
         await self._swarm.heal()
         await self._faults.heal()
+        self._swarm.settle_clocks()
         for comparing in self._comparing:
             comparing.cancel()
         await self._require_healing()

@@ -114,6 +114,7 @@ class Losing(Simulation):
         if self._is_beside_faults:
             await self._swarm.heal()
             await self._faults.heal()
+            self._swarm.settle_clocks()
         await self._catch_up()
         await self._become_quiet()
         self._compare()

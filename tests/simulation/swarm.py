@@ -101,10 +101,13 @@ class Swarm:
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 raise ended
-        if self._clocks is not None:
-            self._clocks.heal()
         for region in self._regions if self._poisons else ():
             run_batch(region.ports.disk, [_forget_poisoned])
+
+    def settle_clocks(self) -> None:
+        """Every process hears the right time; all of them are up."""
+        if self._clocks is not None:
+            self._clocks.heal()
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
