@@ -1,4 +1,4 @@
-"""How large the batches of a lane are."""
+"""How large the batches of a lane are, and when a second one leaves."""
 
 import asyncio
 
@@ -83,5 +83,45 @@ def test_a_lane_comes_back_to_whole_batches_once_its_destination_is_quick_again(
             lane.add(sealed(f"{number}"))
         await until(lambda: len(way.settled) == 8 * BATCH_LIMIT)
         assert max(len(batch) for batch in way.sent[BATCHES_IN_FLIGHT:]) == BATCH_LIMIT
+
+    run(scenario)
+
+
+def test_beside_a_batch_that_is_long_on_its_way_others_leave_one_after_the_other() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("slow"))
+        await until(lambda: way.sent == [["slow"]])
+        for number in range(1, 4):
+            lane.add(sealed(f"{number}"))
+            await until(lambda number=number: way.sent[number:] == [[f"{number}"]])  # type: ignore[misc]
+            lane.add(sealed(f"behind {number}"))
+            await quiet()
+            assert len(way.sent) == number + 1, "two are on their way"
+            lane.withdraw(f"behind {number}")
+            way.batches[number].accept()
+            await until(lambda number=number: len(way.settled) == number)  # type: ignore[misc]
+
+    run(scenario)
+
+
+def test_after_a_long_delivery_a_second_batch_leaves_at_once_and_after_a_quick_one_it_waits() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for name in ("slow", "quick"):
+            lane.add(sealed(name))
+            await until(lambda name=name: way.sent[-1:] == [[name]])  # type: ignore[misc]
+        for index in (1, 0):
+            way.batches[index].accept()
+            await until(lambda index=index: len(way.settled) == 2 - index)  # type: ignore[misc]
+        for name in "ab":
+            lane.add(sealed(name))
+            await quiet()
+        assert way.sent[2:] == [["a"], ["b"]]
+        for index in (2, 3):
+            way.batches[index].accept()
+        await until(lambda: len(way.settled) == 4)
+        for name in "cd":
+            lane.add(sealed(name))
+            await quiet()
+        assert way.sent[4:] == [["c"]]
 
     run(scenario)
