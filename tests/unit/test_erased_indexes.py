@@ -11,18 +11,20 @@ import pytest
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.process.running import stop_tasks
 from gateway.store import vault
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import due_timers, fire
+from gateway.time import agreed_clock
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow, complaint_subject
 from region_node.customers.known_statuses import OWN, erased_by, keep_known
 from region_node.customers.rows import insert_line, is_number_in_use
 from region_node.customers.status import ERASED
-from region_node.lifecycle.erasure import scrub_rows
+from region_node.lifecycle.erasure import scrub_rows, scrubber
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.indexes import (
     INDEX_TIMER,
@@ -50,6 +52,7 @@ from region_node.schema import PACKAGES
 from tests.keys import region_keys
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
+from tests.unit.test_agreed_clock import Machine, started
 
 THEIRS = "+8613900000007"
 OTHERS, ELSEWHERE = "+8619851000007", "+8619851000008"
@@ -319,6 +322,56 @@ def test_no_scrub_is_done_while_the_file_of_before_a_move_has_the_keys(
             oldest = clock.at
             await scrubber.end()
             assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) == clock.at
+        finally:
+            await store.close()
+
+    asyncio.run(scenario())
+
+
+class LookedAt(Machine):
+    """A machine that counts how often a process looks at its clocks."""
+
+    looks = 0
+
+    def steady(self) -> float:
+        self.looks += 1
+        return super().steady()
+
+
+def test_a_node_that_starts_by_a_clock_that_is_behind_dates_no_scrub_before_others_confirm_its_time(
+    kept: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((agreed_clock, "_LOOK"), (scrubber, "LOOK_SECONDS")):
+        monkeypatch.setattr(module, name, 0.001)
+    machine = LookedAt()
+    machine.error = -DAY
+    clock = started(machine)
+    border = replace(kept.context.border, clock=clock)
+    registry = replace(kept.registry, context=replace(kept.context, border=border))
+    backup = machine.true - timedelta(hours=1)
+
+    def due(tx: Transaction) -> None:
+        due_scrub(tx)
+
+    async def scenario() -> None:
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+        def oldest(_: datetime) -> datetime:
+            loop.call_soon_threadsafe(asked.set)
+            return backup
+
+        store: Store = SqliteStore(tmp_path / "node.db", migrations_of(*PACKAGES), region_keys())
+        try:
+            await store.write(due)
+            running = asyncio.create_task(Scrubber(registry, store, clock, tmp_path / "none", oldest).run())
+            while machine.looks < 40:  # noqa: ASYNC110 - in which a scrub would begin and end
+                await asyncio.sleep(0)
+            machine.error = timedelta(0)
+            clock.hear("coordinator", machine.true)
+            await asked.wait()
+            await stop_tasks([running])
+            assert await store.read(first_waiting) == machine.true
+            assert await store.read(lambda tx: scrub_rows.scrubbed_at(tx, 1)) is None, "a backup is older"
         finally:
             await store.close()
 

@@ -66,7 +66,11 @@ class Scrubber:
         self._oldest = oldest
 
     async def run(self) -> None:
-        """Scrubs whenever something was destroyed. Never returns."""
+        """Scrubs whenever something was destroyed, as soon as the clock is settled. Never returns.
+
+        By a wrong time of a start a scrub would end before its backups do, or be repeated years later.
+        """
+        await self._context.border.clock.settled()
         while True:
             await asyncio.sleep(until_look(LOOK_SECONDS))
             try:
