@@ -76,7 +76,10 @@ class FairQueue:
         """
         envelope_id = queued.envelope_id
         if (waiting := self._waiting.get(envelope_id)) is not None:
-            waiting.attempts = max(waiting.attempts, queued.attempts)  # another process may have sent it in between
+            # Another process may have sent it in between, and its destination may have refused it then.
+            waiting.attempts = max(waiting.attempts, queued.attempts)
+            waiting.not_taken = queued.not_taken or waiting.not_taken
+            self._await(waiting)
             return
         if envelope_id in self._withdrawn:
             return

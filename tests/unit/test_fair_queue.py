@@ -113,6 +113,16 @@ def test_what_waits_and_may_have_been_sent_by_another_process_cannot_be_withdraw
     assert queue.withdraw("1") is None
 
 
+def test_what_waits_and_was_refused_to_another_process_counts_as_refused() -> None:
+    queue = filled(queued("1"), queued("2"))
+    queue.put(replace(queued("1"), attempts=1, not_taken=Reason.REASON_TOO_BUSY))
+    assert (len(queue), queue.unrefused) == (2, 1)
+    queue.put(queued("1"))
+    assert queue.unrefused == 1, "a copy from before the refusal"
+    first, second = queue.take(10, PLENTY)
+    assert (first.not_taken, second.not_taken, queue.unrefused) == (Reason.REASON_TOO_BUSY, 0, 0)
+
+
 def test_a_withdrawn_queued_envelope_is_not_queued_by_whoever_finds_it_in_the_outbox() -> None:
     queue = filled(queued("1"), queued("2"))
     assert queue.withdraw("1") is not None
