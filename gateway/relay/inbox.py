@@ -110,14 +110,17 @@ def _answer_again(
 ) -> Receipt:
     """The first answer to a command, for one of its id by an origin whose database has lost the first since.
 
-    Nothing is done or stored. Raises Refused with ENVELOPE_ID_REUSED for any other command of that id.
+    Nothing is done or stored. Raises Refused with ENVELOPE_ID_REUSED for any other command of that id, and with
+    UPGRADE_REQUIRED where only a later version can compare both.
     """
     first, content = EnvelopeContent.FromString(stored.content), sealed.content
     is_about_same = (first.kind, first.subject) == (content.kind, content.subject)
     if not isinstance(kind, Command) or not is_about_same or content.incarnation <= first.incarnation:
         raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
     answer = answer_in(ReceiptContent.FromString(stored.receipt_content))
-    if not kind.wants_same(first, content):
+    with UntilUpgraded(border.region):
+        is_same = kind.wants_same(first, content)
+    if not is_same:
         answer = Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_COMMAND_LOST, parameters={"command": content.id})
     return _answer_unstored(tx, border, sealed, answer, now)
 
@@ -164,7 +167,8 @@ def take_again(
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
         if first.result:
-            kind.refused_again(tx, content, first, now)
+            with UntilUpgraded(border.region):
+                kind.refused_again(tx, content, first, now)
         kind.refused(tx, content, answer, now)
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -12,14 +12,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
-from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeContent, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope, EnvelopeContent, Outcome, Receipt, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay import outbox
 from gateway.relay.at_rest import envelope_subject
-from gateway.relay.border import SlowQuery
-from gateway.relay.envelopes import Answer, Sealed
+from gateway.relay.border import Command, SlowQuery
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.outcomes import outcomes
 from gateway.security.signing import ENVELOPE
 from gateway.store import catch_ups, vault
@@ -27,12 +27,13 @@ from gateway.store.catch_ups import CatchUp, LostCommand
 from gateway.store.port import Store, Transaction
 from gateway.store.timers import due_timers
 from gateway.time.clock import BETWEEN_TRUSTED
+from gateway.values.choices import Choice, UnknownChoice
 from region_node.business.reconciliation.nightly import DAY_TIMER
 from region_node.lifecycle.recovery.asking import LONGEST_PLACE
 from region_node.lifecycle.recovery.operations import lost_commands
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.catching_up import Reporter, catch_up, loop_of, lose, lost, page, progress
-from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN
+from tests.contract.relay_pair import COMMAND, DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import HENAN, Scene, know_a_third, outgoing_named, play
 from tests.unit.situations import FEDERATION
 
@@ -241,6 +242,29 @@ def test_a_command_that_a_later_version_of_this_region_had_sent_waits_for_its_ow
         known = await catch_up(scene, Reporter({"": page((sent, Receipt()))}))
         assert (known.failure, known.finish_time) == ("", None), "the other region has nothing to mend"
         assert await scene.store.read(lambda tx: catch_ups.is_catching_up(tx, ORIGIN))
+
+    play(tmp_path, scenario)
+
+
+def test_a_refusal_with_a_record_of_a_later_version_waits_for_the_process_that_can_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent, signer = scene.pair.seal(), scene.pair.borders[DESTINATION].signer
+        refused = Answer(Outcome.OUTCOME_REFUSED, result=b"record", reason=Reason.REASON_LOAN_STATE_FORBIDS)
+        reporter = Reporter({"": page((sent, seal_receipt(sent, refused, signer, now=NOW, revision=1)))})
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        later, kind = scene.desk.kinds(), scene.desk.kinds()[COMMAND]
+        assert isinstance(kind, Command)
+
+        def read(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> None:
+            raise UnknownChoice(Choice("state", "api.LoanState", 9))
+
+        for kinds, taken, is_done in (({COMMAND: replace(kind, refused_again=read)}, 0, False), (later, 1, True)):
+            monkeypatch.setattr(scene.desk, "kinds", lambda kinds=kinds: kinds)
+            known = await catch_up(scene, reporter)
+            assert (known.taken, known.finish_time is not None) == (taken, is_done)
+            assert (known.failure, await lost(scene)) == ("", [])
 
     play(tmp_path, scenario)
 

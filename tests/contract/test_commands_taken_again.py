@@ -15,6 +15,7 @@ from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
 from gateway.time.agreed_clock import AgreedClock
 from gateway.time.clock import SystemClock, to_microseconds
+from gateway.values.choices import Choice, UnknownChoice
 from tests.contract.relay_pair import COMMAND, DESTINATION, HOUR, NOW, ORIGIN
 from tests.contract.relay_scene import Scene, play, refusal
 
@@ -80,6 +81,22 @@ def test_a_repeat_that_wants_something_else_is_refused_for_good(tmp_path: Path) 
             kinds = {COMMAND: compared}
             answer = await scene.store.write(lambda tx, kinds=kinds: receive(tx, border, kinds, other, NOW))  # type: ignore[misc]
             assert scene.opened(answer, other).outcome == Outcome.OUTCOME_ACCEPTED, "as the kind compares them"
+
+    play(tmp_path, scenario)
+
+
+def test_a_repeat_that_only_a_later_version_of_its_destination_can_compare_waits_for_that(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal())
+        kind, border = scene.desk.kinds()[COMMAND], scene.pair.borders[DESTINATION]
+        assert isinstance(kind, Command)
+
+        def compare(first: EnvelopeContent, again: EnvelopeContent) -> bool:
+            raise UnknownChoice(Choice("ticket.state", "api.State", 9))
+
+        kinds, other = {COMMAND: replace(kind, is_same=compare)}, sent_after_a_loss(scene, b"two", 10_009)
+        taken = scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
+        assert await refusal(taken) == "UPGRADE_REQUIRED"
 
     play(tmp_path, scenario)
 
