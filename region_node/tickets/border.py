@@ -62,6 +62,22 @@ def is_other(kind: Followed[M, R], known: M | None, told: M) -> bool:
     return known is not None and kind.facts(known).created != kind.facts(told).created
 
 
+def has_all_of(kind: Followed[M, R], known: M | None, told: M) -> bool:
+    """Whether a ticket here has all that an earlier version of it, or the same one, holds.
+
+    A version made after a loss may have the number of a lost one: the numbers alone do not tell. A later state hides an
+    earlier one, which the changes of states have.
+    """
+    if known is None or kind.facts(known).version < kind.facts(told).version:
+        return False
+    for each, value in told.ListFields():
+        here = getattr(known, each.name)
+        is_here = all(part in here for part in value) if each.is_repeated else here == value
+        if not is_here and each.name not in ("version", "state"):
+            return False
+    return True
+
+
 def executed_again(kind: Followed[M, R], region: str, act: Act, tell: Tell) -> ActAgain:
     """Executes a lost command once more; `tell` sends the origin what is later than its first answer, which it keeps.
 

@@ -68,7 +68,7 @@ class TicketEnvelopes(ABC, Generic[M, C]):
             reads=known,
             answered_reads=known,
             act_again=self._commanded_again,
-            refused_again=self._commanded_again,
+            refused_again=self._refused_again,
             refile=self._refile_command,
         )
         is_same = border.is_same_version(self.messages.kind, self._told)
@@ -149,6 +149,12 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         told, signed = parse(self.messages.kind.records.message, first.result), from_timestamp(first.decide_time)
         self._restore(tx, told, content, content.origin, signed, now)
         return answer_in(first)
+
+    def _refused_again(self, tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> None:
+        """Takes the version of a refusal, which has made none, unless the ticket here has all of it."""
+        told = parse(self.messages.kind.records.message, first.result)
+        if not border.has_all_of(self.messages.kind, self.messages.kind.records.read(tx, content.subject), told):
+            self._commanded_again(tx, content, first, now)
 
     def _refile_command(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
         """Takes a ticket in again that this region had sent to its owner."""

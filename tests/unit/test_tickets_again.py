@@ -81,11 +81,16 @@ class Tickets:
         assert act_again is not None
         return act_again(self.node.tx, *self.answered(Outcome.OUTCOME_ACCEPTED, number, created), NOW + MINUTE)
 
-    def refused_again(self, number: int) -> None:
-        """Guangdong reports a command, and Sichuan's refusal with a version."""
+    def refused_again(self, number: int, author: str = "") -> None:
+        """Guangdong reports a command, and Sichuan's refusal with a version, to which an author is added."""
         command = self.command(self.kind.command[0])
         refused_again = command.refused_again
-        refused_again(self.node.tx, *self.answered(Outcome.OUTCOME_REFUSED, number, LOST), NOW + MINUTE)
+        content, first = self.answered(Outcome.OUTCOME_REFUSED, number, LOST)
+        if author:
+            told = type(self.version(number)).FromString(first.result)
+            told.state_changes.add(author=author)  # type: ignore[attr-defined]  # a field of these kinds
+            first.result = told.SerializeToString()
+        refused_again(self.node.tx, content, first, NOW + MINUTE)
 
     def answered(
         self, outcome: Outcome.ValueType, number: int, created: datetime
@@ -155,6 +160,21 @@ def test_a_ticket_that_has_changed_since_the_loss_was_accepted_is_left_to_people
                 again(number)
             assert refused.value.reason == Reason.REASON_COMMAND_LOST
     assert tickets.known == tickets.version(2)
+
+
+def test_a_refusal_is_left_to_people_only_where_a_ticket_that_has_changed_since_lacks_some_of_what_it_told(
+    tickets: Tickets,
+) -> None:
+    changed = tickets.version(2)
+    changed.state_changes.add(author="sichuan/li")  # type: ignore[attr-defined]  # a field of these kinds
+    tickets.kind.store(tickets.node.tx, changed)  # now
+    tickets.refused_again(1)
+    tickets.refused_again(2, author="sichuan/li")
+    for number, author in ((1, "sichuan/zhao"), (2, "sichuan/zhao"), (3, "")):
+        with pytest.raises(Refused) as refused:
+            tickets.refused_again(number, author)
+        assert refused.value.reason == Reason.REASON_COMMAND_LOST
+    assert tickets.known == changed
 
 
 def test_a_command_with_a_time_to_come_does_not_keep_later_versions_from_coming_back(tickets: Tickets) -> None:
