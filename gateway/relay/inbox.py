@@ -147,7 +147,7 @@ def take_again(
     A command that was refused then has no effect now, unless as a forgotten repeat: its first receipt was lost. The
     version in the receipt of a refusal is restored. A command of before the inbox's memory is refused now: it may have
     been executed, and purged. One that cannot be done as then leaves nothing behind. Returns the present answer; None
-    where the command is known. Raises as `receive`.
+    where the command is known. Raises as `receive`, and UnknownChoice for a refusal with a record of a later version.
     """
     content = sealed.content
     if is_kept(tx, content.origin, content.id):
@@ -167,8 +167,7 @@ def take_again(
         return answer
     if answer.outcome == Outcome.OUTCOME_REFUSED:
         if first.result:
-            with UntilUpgraded(border.region):
-                kind.refused_again(tx, content, first, now)
+            kind.refused_again(tx, content, first, now)
         kind.refused(tx, content, answer, now)
     _keep(tx, border, sealed, receipt, now)
     _note(tx, content, answer, now)

@@ -85,10 +85,11 @@ def executed_again(kind: Followed[M, R], region: str, act: Act, tell: Tell) -> A
     """
 
     def act_again(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> Answer:
+        told = kind.facts(parse(kind.records.message, first.result))  # of a later version: before a write
         answer = act(tx, content, now)
         present = kind.records.read(tx, content.subject) if answer.outcome == Outcome.OUTCOME_ACCEPTED else None
         if present is not None:
-            facts, told = kind.facts(present), kind.facts(parse(kind.records.message, first.result))
+            facts = kind.facts(present)
             if facts.owner == region and facts.version > told.version:
                 tell(tx, facts.name, now)
         return answer

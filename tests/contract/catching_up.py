@@ -81,6 +81,6 @@ async def progress(scene: Scene, number: int = 1, region: str = ORIGIN) -> Catch
     return await scene.store.read(lambda tx: catch_ups.catch_up_with(tx, number, region))
 
 
-async def lost(scene: Scene) -> list[LostCommand]:
-    """What is left to people."""
-    return await scene.store.read(lambda tx: lost_commands(tx, DESTINATION, (0, "", "", ""), 10))
+async def lost(scene: Scene, region: str = DESTINATION) -> list[LostCommand]:
+    """What a region leaves to people."""
+    return await scene.store.read(lambda tx: lost_commands(tx, region, (0, "", "", ""), 10))

@@ -18,7 +18,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay import outbox
 from gateway.relay.at_rest import envelope_subject
-from gateway.relay.border import Command, SlowQuery
+from gateway.relay.border import Command, Refiled, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.outcomes import outcomes
 from gateway.security.signing import ENVELOPE
@@ -265,6 +265,30 @@ def test_a_refusal_with_a_record_of_a_later_version_waits_for_the_process_that_c
             known = await catch_up(scene, reporter)
             assert (known.taken, known.finish_time is not None) == (taken, is_done)
             assert (known.failure, await lost(scene)) == ("", [])
+
+    play(tmp_path, scenario)
+
+
+def test_a_filing_of_this_region_waits_for_the_process_that_can_read_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is Guangdong's here, which has lost what it had sent."""
+
+    async def scenario(scene: Scene) -> None:
+        def refile(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
+            tx.execute("INSERT INTO effects (effect) VALUES ('filed again')")
+            return Refiled.RESTORED
+
+        sent, kind = scene.pair.seal(), scene.desk.kinds()[COMMAND]
+        assert isinstance(kind, Command)
+        monkeypatch.setattr(scene.desk, "kinds", lambda: {COMMAND: replace(kind, refile=refile)})
+        await lose(scene, NOW - HOUR, NOW + HOUR)
+        reporter = Reporter({"": page((sent, scene.answer(sent)))}, region=DESTINATION)
+        for unknown, effects in (("1", []), ("", ["filed again", "answered 1"])):
+            scene.desk.unknown_when_answered = unknown
+            await loop_of(scene, reporter, ORIGIN).catch_up()
+            assert await scene.effects() == effects
+            assert await lost(scene, ORIGIN) == []
 
     play(tmp_path, scenario)
 

@@ -22,6 +22,7 @@ from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import CatchUp
 from gateway.store.losses import Loss
 from gateway.time.clock import to_microseconds, to_timestamp
+from gateway.values.choices import UnknownChoice
 from region_node.care.complaints import owner as complaints
 from region_node.network.faults import owner as faults
 from region_node.network.support.rows import facts
@@ -288,6 +289,23 @@ def test_an_origin_is_sent_the_later_version_that_its_command_makes_once_more_of
 ) -> None:
     assert told_to_origin(kind, kept=1) == [], "it has the second version by its answer"
     assert told_to_origin(kind, kept=2) == [f"3>{ORIGIN}"], "another region has reported the cause of the second first"
+
+
+@pytest.mark.parametrize("kind", all_kinds()[3:5], ids=lambda each: each.name)
+def test_a_command_with_an_answer_of_a_later_version_waits_before_anything_is_done_on_a_complaint_or_fault(
+    kind: Kind,
+) -> None:
+    with archive() as node:
+        tickets = Tickets(node, kind)
+        kind.store(node.tx, before := tickets.version(1))
+        content, first = tickets.answered(Outcome.OUTCOME_ACCEPTED, 2, LOST)
+        told = type(before).FromString(first.result)
+        setattr(told, "state", 9_999)  # noqa: B010 - a field of every kind
+        first.result, command = told.SerializeToString(), tickets.command(kind.command[0])
+        assert command.act_again is not None
+        with pytest.raises(UnknownChoice):
+            command.act_again(node.tx, content, first, NOW + MINUTE)
+        assert tickets.known == before
 
 
 def test_no_version_is_sent_of_a_complaint_that_its_origin_has_called_back() -> None:

@@ -248,7 +248,12 @@ class CatchingUp:
     async def _take(self, loss: Loss, region: str, told: _Signed) -> bool:
         """Takes a command, or leaves it to people. False where it is refused for now; raises _Unable for too many."""
         store, content, now = self._ports.store, told.sealed.content, self._ports.clock.now()
-        (problem,) = await outcomes([store.write(lambda tx: self._taken(tx, loss, region, told, now))])
+
+        async def taken() -> Reason.ValueType:
+            with UntilUpgraded(self._ports.border.region):  # around the transaction: what it has written is undone
+                return await store.write(lambda tx: self._taken(tx, loss, region, told, now))
+
+        (problem,) = await outcomes([taken()])
         if isinstance(problem, Refused) and self._waits(loss, content, problem, now):
             self._tell(region, f"{content.id} of {region} waits: {problem}")
             return False
@@ -279,8 +284,7 @@ class CatchingUp:
         if not catch_ups.is_in_lost_part(loss, signed):
             return Reason.REASON_ENVELOPE_FORGOTTEN
         if is_own:
-            with UntilUpgraded(border.region):
-                return self._refile(tx, sealed, told.receipt, first, now)
+            return self._refile(tx, sealed, told.receipt, first, now)
         answer = inbox.take_again(tx, border, self._ports.kinds, sealed, told.receipt, now)
         if answer is None:
             return Reason.REASON_UNSPECIFIED
