@@ -32,6 +32,10 @@ class DoneOtherwise(Exception):
     """Raised where a lost command would end otherwise than its first, final answer: nothing is done then."""
 
 
+class RevisionAwaited(Exception):
+    """Raised for an answer that may be right by a later configuration: nothing is done with it before that is here."""
+
+
 class Refiled(Enum):
     """The outcome for a record about which this region had sent a command that its database lacks."""
 
@@ -61,7 +65,8 @@ class Command:
     """A kind of envelope that is stored and executed once.
 
     `act` runs at the destination, in the transaction that stores inbox row and receipt. It raises Refused or Moved
-    before its first write. `answered` runs at the origin, in the transaction that closes the outbox row.
+    before its first write. `answered` runs at the origin, in the transaction that closes the outbox row. It raises
+    RevisionAwaited for an answer that waits, also after a write.
 
     The inbox refuses commands older than its memory, since they may have been executed. A repeatable command is exempt:
     its second execution has no further effect.
@@ -173,3 +178,11 @@ class Border:
         is_behind = content.number_assignments > self.current.assignments
         if is_behind or content.federation_revision > self.current.revision:
             raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+
+    def await_revision_of(self, receipt: ReceiptContent) -> None:
+        """Raises RevisionAwaited where the destination has decided by a later configuration than this region has.
+
+        The lane then keeps the envelope, and gets the same receipt again.
+        """
+        if receipt.federation_revision > self.current.revision:
+            raise RevisionAwaited(f"revision {receipt.federation_revision} of the configuration")

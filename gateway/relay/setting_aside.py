@@ -6,7 +6,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.relay import claims, outbox
-from gateway.relay.border import Border, Command, Kinds
+from gateway.relay.border import Border, Command, Kinds, RevisionAwaited
 from gateway.relay.envelopes import digest
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.store import quarantine
@@ -102,10 +102,10 @@ def held_up(tx: Transaction, work: QuarantinedWork) -> int:
 
 
 def _is_defect(error: Exception | None) -> bool:
-    """Whether an attempt met a defect. An answer of a later version waits for an upgrade."""
+    """Whether an attempt met a defect. An answer may wait for an upgrade, or for a configuration."""
     if isinstance(error, Refused):
         return error.reason in _DEFECTS
-    return error is not None and not isinstance(error, UnknownChoice)
+    return error is not None and not isinstance(error, RevisionAwaited | UnknownChoice)
 
 
 def _refusal(border: Border, sent: EnvelopeContent, content: bytes, now: datetime) -> ReceiptContent:

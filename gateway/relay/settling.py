@@ -11,7 +11,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.process import failpoints
 from gateway.relay import claims, outbox
-from gateway.relay.border import Command
+from gateway.relay.border import Command, RevisionAwaited
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Delivered
@@ -192,6 +192,8 @@ def _tell(delivered: Delivered, error: Exception) -> None:
     content = delivered.queued.sealed.content
     if isinstance(error, UnknownChoice):
         _log.warning("the answer to %s waits until this region is upgraded: %s", content.id, error)
+    elif isinstance(error, RevisionAwaited):
+        _log.warning("the answer to %s waits for %s", content.id, error)
     elif not isinstance(error, Refused):
         _log.error("the receipt of %s cannot be kept", content.id, exc_info=error)
     elif delivered.result.HasField("not_delivered"):

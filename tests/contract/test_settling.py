@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
@@ -12,13 +12,25 @@ from typing import TypeVar, cast
 import pytest
 
 from gateway.api.federation.v1.federation_pb2 import Feature, MemberState
-from gateway.api.relay.v1.relay_pb2 import DeliverResult, Journey, NotDelivered, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import (
+    DeliverResult,
+    EnvelopeContent,
+    Journey,
+    NotDelivered,
+    Outcome,
+    Receipt,
+    ReceiptContent,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import outbox, settling
-from gateway.relay.envelopes import Answer, Sealed
+from gateway.relay.border import Command
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt
+from gateway.relay.fair_queue import QueuedEnvelope
+from gateway.relay.lanes import Delivered
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Operation, Store, Transaction
+from gateway.store.quarantine import ATTEMPTS, PATIENCE
 from gateway.time.clock import from_timestamp
 from tests.at_rest import open_envelopes
 from tests.contract.relay_pair import COMMAND, DESTINATION, NOW, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
@@ -171,6 +183,34 @@ def test_an_answer_that_this_version_cannot_read_waits_for_the_upgrade_of_the_or
         assert await scene.store.read(open_envelopes) == [sent]
         scene.desk.unknown_when_answered = ""
         assert await scene.settle((sent, DeliverResult(receipt=receipt))) == [True]
+
+    play(tmp_path, scenario)
+
+
+def test_an_answer_by_a_later_configuration_waits_for_that_however_often_it_comes_and_leaves_nothing_behind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        border, kind = scene.pair.borders[ORIGIN], scene.desk.kinds()[COMMAND]
+        assert isinstance(kind, Command)
+
+        def answered(tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+            tx.execute("INSERT INTO effects (effect) VALUES ('booked')")
+            border.await_revision_of(receipt)
+
+        monkeypatch.setattr(scene.desk, "kinds", lambda: {COMMAND: replace(kind, answered=answered)})
+        sent, signer = await scene.send(), scene.pair.borders[DESTINATION].signer
+        accepted = Answer(Outcome.OUTCOME_ACCEPTED)
+        result = DeliverResult(receipt=seal_receipt(sent, accepted, signer, now=NOW, revision=8))
+        queued = QueuedEnvelope(sent, attempts=1)
+        for _ in range(ATTEMPTS + 1):
+            assert await scene.settler.settle([Delivered(queued, result, b"")]) == [False]
+            scene.clock.instant += PATIENCE
+        assert (queued.is_set_aside, await scene.effects()) == (False, [])
+        assert "the answer to 1 waits for revision 8 of the configuration" in caplog.text
+        scene.pair.know(MemberState.MEMBER_STATE_JOINED, revision=8)
+        assert await scene.settler.settle([Delivered(queued, result, b"")]) == [True]
+        assert await scene.effects() == ["booked"]
 
     play(tmp_path, scenario)
 

@@ -72,7 +72,8 @@ class MovedFaultEnvelopes:
         """The old home owes the new one the rent that this one has given back, where it said so.
 
         Where the new home refuses, the old one tells the customer of its own part; the rest is an issue of both homes.
-        What the new home claims too much stays a difference of the reconciliation.
+        What the new home claims too much stays a difference of the reconciliation. Raises RevisionAwaited for a claim
+        by a later configuration, which may have a dearer plan.
         """
         told, context, there = parse(FaultMoved, content.payload), self._context, content.destination
         if receipt.outcome != Outcome.OUTCOME_ACCEPTED:
@@ -84,6 +85,7 @@ class MovedFaultEnvelopes:
                 open_refused_rent(tx, context, told, content, reason, now)
             return
         if not regional.owe_moved(tx, context, told, parse(FaultWaived, receipt.result), there, now):
+            context.border.await_revision_of(receipt)
             self._note(tx, "RentClaimRefused", told, there, now)
 
     def _note(self, tx: Transaction, action: str, told: FaultMoved, detail: str, now: datetime) -> None:

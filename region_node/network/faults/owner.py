@@ -26,6 +26,7 @@ from region_node.network.faults.following import followed
 from region_node.network.faults.rows import FaultRow, facts, find_fault, require_fault, update_fault
 from region_node.network.faults.sending import send_update
 from region_node.node.context import RegionContext
+from region_node.node.payloads import parse
 from region_node.tickets.border import require_caught_up
 from region_node.tickets.sending import followers
 
@@ -131,22 +132,27 @@ def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now:
     keep_and_tell(tx, context, row, before, now)
 
 
-def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: FaultWaived, now: datetime) -> None:
-    """The home region has given back rent."""
+def note_waived(tx: Transaction, context: RegionContext, fault_id: str, receipt: ReceiptContent, now: datetime) -> None:
+    """The home region has given back rent. Raises RevisionAwaited for a claim by a later configuration."""
     row = find_fault(tx, fault_id)
     if row is None or row.fault.owner_region != context.region:
         return
-    before = deepcopy(row.fault)
-    _owe(tx, context, row.fault, waived, now)
+    before, waived = deepcopy(row.fault), parse(FaultWaived, receipt.result)
+    if not _owe(tx, context, row.fault, waived, now):
+        context.border.await_revision_of(receipt)
+        _log.error("the region %s claims implausible rent for the fault %s", row.fault.home_region, fault_id)
     if waiver.take_over(row.fault, waived):
         keep_and_tell(tx, context, row, before, now)
 
 
-def _owe(tx: Transaction, context: RegionContext, fault: Fault, waived: FaultWaived, now: datetime) -> None:
-    """Books the rent that the home region claims; what is implausible stays a difference of the reconciliation."""
-    for each in waived.waived:
-        if each.HasField("owed") and not regional.owe_rent(tx, context, fault, each, now):
-            _log.error("the region %s claims implausible rent for the fault %s", fault.home_region, fault.id)
+def _owe(tx: Transaction, context: RegionContext, fault: Fault, waived: FaultWaived, now: datetime) -> bool:
+    """Books the rent that the home region claims; what is implausible stays a difference of the reconciliation.
+
+    Returns whether all of it is booked.
+    """
+    claimed = [each for each in waived.waived if each.HasField("owed")]
+    booked = [regional.owe_rent(tx, context, fault, each, now) for each in claimed]
+    return all(booked)
 
 
 def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:

@@ -147,7 +147,7 @@ class FaultEnvelopes:
         if row.fault.home_region != content.destination:
             return
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
-            owner.note_waived(tx, self._context, content.subject, parse(FaultWaived, receipt.result), now)
+            owner.note_waived(tx, self._context, content.subject, receipt, now)
         elif receipt.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED:
             owner.tell_other_home(tx, self._context, row, now)
 
