@@ -95,8 +95,11 @@ def test_a_repeat_that_only_a_later_version_of_its_destination_can_compare_waits
             raise UnknownChoice(Choice("ticket.state", "api.State", 9))
 
         kinds, other = {COMMAND: replace(kind, is_same=compare)}, sent_after_a_loss(scene, b"two", 10_009)
-        taken = scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
-        assert await refusal(taken) == "UPGRADE_REQUIRED"
+
+        async def received() -> Receipt:
+            return await scene.store.write(lambda tx: receive(tx, border, kinds, other, NOW))
+
+        assert await refusal(received()) == "UPGRADE_REQUIRED"
 
     play(tmp_path, scenario)
 
