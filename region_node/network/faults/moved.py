@@ -47,8 +47,9 @@ def line_at(tx: Transaction, number: str, time: datetime) -> tuple[Line | None, 
     gone, line = moved_after(tx, number, time), None
     if gone is None:
         line = find_line(tx, number)
-        # A fault of the time of the move itself comes to the old home, as long as the number plan names that.
-        gone = last_moved(tx, number) if line is None else None
+        # A fault of the time of the move itself comes to the old home, as long as the number plan names that. By the
+        # repair the number may be here again: its line was elsewhere at the time of the report.
+        gone = last_moved(tx, number) if line is None or start_of(tx, line) > time else None
     return (line, None) if gone is None else (line_of(tx, gone.product_id), gone)
 
 
