@@ -445,7 +445,7 @@ def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, Ti
         LOAN_TIMER: lambda tx, timer, now: time_has_passed(tx, context, timer, now),
         ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, registry, timer, now),
         NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, registry, timer, now),
-        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, registry, timer.subject),
+        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, registry, timer.subject, now),
         STATUS_TIMER: lambda tx, timer, now: status_is_due(tx, registry, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, registry, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
-from gateway.store.timers import set_timer
+from gateway.store.timers import is_set, set_timer
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
 from region_node.records.purging.port import Purger
@@ -200,5 +200,13 @@ def ended_timer(kind: str) -> str:
 
 def look_at_ended(tx: Transaction, kind: str, record_id: str, now: datetime) -> None:
     """Schedules the erasure check of an ended record about an erased customer."""
-    timer = ended_timer(kind)
-    set_timer(tx, f"{timer}/{record_id}", kind=timer, subject=record_id, due=now)
+    set_timer(tx, _ended_timer_id(kind, record_id), kind=ended_timer(kind), subject=record_id, due=now)
+
+
+def is_looked_at(tx: Transaction, kind: str, record_id: str) -> bool:
+    """Whether such a check waits for its time, as under a hold."""
+    return is_set(tx, _ended_timer_id(kind, record_id))
+
+
+def _ended_timer_id(kind: str, record_id: str) -> str:
+    return f"{ended_timer(kind)}/{record_id}"

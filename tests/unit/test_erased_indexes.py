@@ -71,7 +71,7 @@ def what_a_region_keeps() -> Iterator[Archive]:
 def later(kept: Archive, days: int) -> None:
     """Fires the timers of indexes that are due so many days after the erasure."""
     handlers = {
-        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, kept.registry, timer.subject),
+        INDEX_TIMER: lambda tx, timer, now: indexes_are_due(tx, kept.registry, timer.subject, now),
         STATUS_TIMER: lambda tx, timer, now: status_is_due(tx, kept.registry, timer, now),
     }
     for timer in due_timers(kept.tx, NOW + days * DAY):

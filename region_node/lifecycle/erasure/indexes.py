@@ -14,6 +14,7 @@ from region_node.customers.rows import forget_indexes, indexes_of_customer
 from region_node.customers.status import ERASED
 from region_node.lifecycle.erasure.scrub_rows import due_scrub
 from region_node.lifecycle.registry import Registry
+from region_node.records.kinds import is_looked_at
 
 INDEX_TIMER = "indexes-forgotten"
 STATUS_TIMER = "status-forgotten"
@@ -23,7 +24,7 @@ _LOOK_AGAIN = timedelta(days=1)
 
 def forget_indexes_later(tx: Transaction, customer_id: str, now: datetime) -> None:
     """Schedules the removal of the indexes of an own erased customer's numbers."""
-    set_timer(tx, f"{INDEX_TIMER}/{customer_id}", kind=INDEX_TIMER, subject=customer_id, due=now + _KEPT)
+    _set_index_timer(tx, customer_id, now + _KEPT)
 
 
 def forget_status_later(tx: Transaction, region: str, index: str, now: datetime) -> None:
@@ -48,10 +49,12 @@ def ensure_forgotten(tx: Transaction, now: datetime) -> None:
         due_scrub(tx)
 
 
-def indexes_are_due(tx: Transaction, registry: Registry, customer_id: str) -> None:
-    """Removes the indexes of an own erased customer's numbers."""
+def indexes_are_due(tx: Transaction, registry: Registry, customer_id: str, now: datetime) -> None:
+    """Removes the indexes of an own erased customer's numbers, unless a record about one of them still needs it."""
     indexes = indexes_of_customer(tx, customer_id)
-    if forget_indexes(tx, customer_id):
+    if any(_is_needed(tx, registry, each) for each in indexes):
+        _set_index_timer(tx, customer_id, now + _LOOK_AGAIN)
+    elif forget_indexes(tx, customer_id):
         _forget_what_is_left(tx, registry, registry.context.region, indexes)
         due_scrub(tx)
 
@@ -59,12 +62,7 @@ def indexes_are_due(tx: Transaction, registry: Registry, customer_id: str) -> No
 def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:
     """Removes another region's report of an erased customer, unless a record about the number still needs it."""
     region, _, index = timer.subject.partition(" ")
-    tables = [kind.retention.table for kind in registry.kinds if kind.retention.table is not None]
-    queries = (
-        f"SELECT 1 FROM {each.name} WHERE {each.index} = :index AND {each.index} <> '' LIMIT 1"  # noqa: S608 - names of kinds
-        for each in tables
-    )
-    if any(tx.first(int, query, index=index) is not None for query in queries):
+    if _is_needed(tx, registry, index):
         _set_status_timer(tx, timer.subject, now + _LOOK_AGAIN)
     elif forget_erased(tx, index, region):
         if not any(kind.erasure.is_of_another(tx, index, region) for kind in registry.kinds):
@@ -72,10 +70,26 @@ def status_is_due(tx: Transaction, registry: Registry, timer: Timer, now: dateti
         due_scrub(tx)
 
 
+def _is_needed(tx: Transaction, registry: Registry, index: str) -> bool:
+    """Whether a record about the number with an index is destroyed later, by the index: at its end, or after a hold."""
+    for kind in registry.kinds:
+        if (table := kind.retention.table) is None:
+            continue
+        sql = f"SELECT {table.key} FROM {table.name} WHERE {table.index} = :index AND {table.index} <> ''"  # noqa: S608 - names of kinds
+        for each in tx.all(str, sql, index=index):
+            if kind.retention.is_open(tx, each) or is_looked_at(tx, kind.name, each):
+                return True
+    return False
+
+
 def _forget_what_is_left(tx: Transaction, registry: Registry, region: str, indexes: Sequence[str]) -> None:
     for index in indexes:
         for kind in registry.kinds:
             kind.erasure.forget_index(tx, registry.context, region, index)
+
+
+def _set_index_timer(tx: Transaction, customer_id: str, due: datetime) -> None:
+    set_timer(tx, f"{INDEX_TIMER}/{customer_id}", kind=INDEX_TIMER, subject=customer_id, due=due)
 
 
 def _set_status_timer(tx: Transaction, subject: str, due: datetime) -> None:

@@ -1,0 +1,122 @@
+"""Numbers of lines that ended before their customer's erasure, and that other customers have by now."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.store.timers import due_timers, fire
+from gateway.time.clock import to_timestamp
+from region_node.business.orders.rows import OrderRow, find_order, insert_order
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow
+from region_node.customers.known_statuses import erased_by, keep_known
+from region_node.customers.rows import insert_line, is_number_in_use
+from region_node.customers.status import ERASED
+from region_node.lifecycle.erasure.indexes import (
+    INDEX_TIMER,
+    STATUS_TIMER,
+    forget_status_later,
+    indexes_are_due,
+    status_is_due,
+)
+from region_node.lifecycle.erasure.operations import retire
+from region_node.lifecycle.erasure.status_envelopes import record_has_ended
+from region_node.network.faults.kind import FAULTS
+from region_node.network.faults.rows import FaultRow, find_fault, insert_fault, update_fault
+from region_node.node.subjects import number_index
+from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import LINE
+from tests.unit.test_erased_indexes import found_in
+
+PASSED = "+8619844000007"
+"""A number of Guangdong by the number plan, with which a customer of Sichuan had a line."""
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(name="kept")
+def what_a_region_keeps() -> Iterator[Archive]:
+    with archive() as found:
+        yield found
+
+
+def ended(kept: Archive, number: str) -> str:
+    """A customer whose only line, with a number, has ended."""
+    insert_line(kept.tx, replace(LINE, number=number).terminated())
+    return kept.customer()
+
+
+def erase(kept: Archive, customer_id: str) -> None:
+    assert retire(kept.tx, kept.registry, customer_id, NOW)
+
+
+def fault(kept: Archive, name: str, number: str, home: str, state: FaultState.ValueType) -> None:
+    row = Fault(id=f"sichuan/{name}", owner_region="sichuan", origin_region="sichuan", version=1, state=state)
+    row.home_region, row.report.number = home, number
+    row.create_time.CopyFrom(to_timestamp(NOW))
+    row.outages.add(start_time=row.create_time, end_time=row.create_time)
+    insert_fault(kept.tx, FaultRow(row, ""), int(name), NOW)
+
+
+def order(kept: Archive, name: str, home: str) -> None:
+    row = Order(id=f"sichuan/counter/{name}", origin_region="sichuan", home_region=home)
+    row.state, row.request.number = OrderState.ORDER_STATE_COMPLETED, PASSED
+    row.create_time.CopyFrom(to_timestamp(NOW))
+    insert_order(kept.tx, OrderRow(row, ""), NOW)
+
+
+def complaint(kept: Archive, name: str, home: str) -> None:
+    row = Complaint(ticket_id=f"sichuan/{name}", owner_region="sichuan", origin_region="sichuan", version=1)
+    row.state, row.home_region, row.request.number = ComplaintState.COMPLAINT_STATE_CLOSED, home, PASSED
+    row.create_time.CopyFrom(to_timestamp(NOW))
+    add_complaint(kept.tx, ComplaintRow(row, ""), int(name), NOW)
+
+
+def later(kept: Archive, now: datetime) -> None:
+    """Fires the timers of indexes and of ended faults that are due."""
+    handlers = {
+        INDEX_TIMER: lambda tx, timer, at: indexes_are_due(tx, kept.registry, timer.subject, at),
+        STATUS_TIMER: lambda tx, timer, at: status_is_due(tx, kept.registry, timer, at),
+        FAULTS.ended_timer: lambda tx, timer, at: record_has_ended(tx, kept.registry, FAULTS, timer, at),
+    }
+    for timer in due_timers(kept.tx, now):
+        if timer.kind in handlers:
+            fire(kept.tx, timer, handlers, now)
+
+
+def test_a_fault_that_ends_months_after_its_customers_erasure_is_destroyed_before_the_number_is_anothers(
+    kept: Archive,
+) -> None:
+    customer_id = ended(kept, LINE.number)
+    fault(kept, "1", LINE.number, "sichuan", FaultState.FAULT_STATE_IN_PROGRESS)
+    erase(kept, customer_id)
+    for days in range(30, 61):
+        later(kept, NOW + days * DAY)
+    row = find_fault(kept.tx, "sichuan/1")
+    assert row is not None
+    row.fault.state = FaultState.FAULT_STATE_CLOSED
+    row.fault.version += 1
+    update_fault(kept.tx, row.fault, NOW + 60 * DAY)
+    later(kept, NOW + 60 * DAY)
+    assert find_fault(kept.tx, "sichuan/1") is None
+    assert is_number_in_use(kept.tx, LINE.number)
+    later(kept, NOW + 61 * DAY)
+    assert not is_number_in_use(kept.tx, LINE.number)
+    assert found_in(kept, number_index(kept.tx, LINE.number)) == set()
+
+
+def test_another_regions_report_of_an_erasure_ends_though_the_next_customer_of_the_number_has_an_order_here(
+    kept: Archive,
+) -> None:
+    keep_known(kept.tx, PASSED, "guangdong", ERASED)
+    forget_status_later(kept.tx, "guangdong", number_index(kept.tx, PASSED), NOW)
+    order(kept, "1", "guangdong")
+    later(kept, NOW + 29 * DAY)
+    assert erased_by(kept.tx, PASSED) == {"guangdong"}
+    later(kept, NOW + 30 * DAY)
+    assert erased_by(kept.tx, PASSED) == set(), "complaints of the next customer are taken in again"
+    assert find_order(kept.tx, "sichuan/counter/1") is not None
