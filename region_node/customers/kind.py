@@ -11,6 +11,7 @@ from region_node.customers.contact_preferences import forget_preferences
 from region_node.customers.events import forget_events
 from region_node.customers.other_contacts.rows import forget_other_contacts
 from region_node.customers.rows import CustomerRow, customer_sealing, lines_of_customer, product_sealing
+from region_node.customers.status import ERASED
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.kinds import Customer, ErasurePort, RecordKind
@@ -32,7 +33,14 @@ def _forget(tx: Transaction, customer_id: str) -> None:
 
 
 def _has_line(tx: Transaction, index: str, home: str) -> bool:
-    return tx.first(int, "SELECT 1 FROM products WHERE number = :index", index=index) is not None
+    found = tx.first(
+        int,
+        "SELECT 1 FROM products JOIN customers ON customers.customer_id = products.customer_id"
+        " WHERE products.number = :index AND customers.status <> :erased",
+        index=index,
+        erased=ERASED,
+    )
+    return found is not None
 
 
 def _seal_customers(tx: Transaction, limit: int) -> int:

@@ -26,6 +26,11 @@ class Customer:
     lines: Sequence[str]
     """The ids of the lines."""
     accounts: Sequence[str]
+    passed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Numbers of ended lines that other regions have by now, with these regions.
+
+    A record that such a region was the home for is another customer's.
+    """
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,12 @@ class TicketKind(Generic[M, R]):
             )
             for number in customer.numbers
             for each in self._about(tx, number)
+            if number not in customer.passed or self._home_then(tx, each.ticket_id) != customer.passed[number]
         ]
+
+    def _home_then(self, tx: Transaction, ticket_id: str) -> str:
+        facts = self._facts(tx, ticket_id)
+        return "" if facts is None else facts.home
 
     def _forget(self, tx: Transaction, ticket_id: str) -> None:
         self.forget(tx, ticket_id)

@@ -7,13 +7,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultState
 from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.store import vault
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_timestamp
 from region_node.business.orders.rows import OrderRow, find_order, insert_order
 from region_node.care.complaints.keeping import add_complaint
-from region_node.care.complaints.rows import ComplaintRow
+from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.known_statuses import erased_by, keep_known
 from region_node.customers.rows import insert_line, is_number_in_use
 from region_node.customers.status import ERASED
@@ -28,7 +32,8 @@ from region_node.lifecycle.erasure.operations import retire
 from region_node.lifecycle.erasure.status_envelopes import record_has_ended
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.rows import FaultRow, find_fault, insert_fault, update_fault
-from region_node.node.subjects import number_index
+from region_node.network.support.rows import SUPPORT_RECORDS, SUPPORT_ROWS, SupportRow
+from region_node.node.subjects import number_index, number_subject
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
 from tests.unit.test_erased_indexes import found_in
@@ -76,6 +81,13 @@ def complaint(kept: Archive, name: str, home: str) -> None:
     add_complaint(kept.tx, ComplaintRow(row, ""), int(name), NOW)
 
 
+def support(kept: Archive, name: str, home: str) -> None:
+    row = SupportRequest(id=f"sichuan/{name}", owner_region="sichuan", origin_region="sichuan", version=1)
+    row.state, row.home_region, row.inquiry.number = SupportState.SUPPORT_STATE_CLOSED, home, PASSED
+    row.create_time.CopyFrom(to_timestamp(NOW))
+    SUPPORT_ROWS.insert(kept.tx, SupportRow(row, ""), int(name), NOW)
+
+
 def later(kept: Archive, now: datetime) -> None:
     """Fires the timers of indexes and of ended faults that are due."""
     handlers = {
@@ -120,3 +132,38 @@ def test_another_regions_report_of_an_erasure_ends_though_the_next_customer_of_t
     later(kept, NOW + 30 * DAY)
     assert erased_by(kept.tx, PASSED) == set(), "complaints of the next customer are taken in again"
     assert find_order(kept.tx, "sichuan/counter/1") is not None
+
+
+def test_an_erasure_leaves_what_belongs_to_the_customer_of_another_region_who_has_the_number_by_now(
+    kept: Archive,
+) -> None:
+    customer_id = ended(kept, PASSED)
+    for place, home in enumerate(("sichuan", "guangdong"), 1):
+        order(kept, str(place), home)
+        complaint(kept, str(place), home)
+        fault(kept, str(place), PASSED, home, FaultState.FAULT_STATE_CLOSED)
+        support(kept, str(place), home)
+    erase(kept, customer_id)
+    former, present = (
+        [
+            find_order(kept.tx, f"sichuan/counter/{each}"),
+            find_complaint(kept.tx, f"sichuan/{each}"),
+            find_fault(kept.tx, f"sichuan/{each}"),
+            SUPPORT_RECORDS.read(kept.tx, f"sichuan/{each}"),
+        ]
+        for each in "12"
+    )
+    assert former == 4 * [None]
+    assert None not in present
+
+
+@pytest.mark.parametrize("is_another", [True, False])
+def test_the_key_of_a_passed_number_is_destroyed_unless_its_next_customer_has_data_here(
+    kept: Archive, *, is_another: bool
+) -> None:
+    customer_id, subject = ended(kept, PASSED), number_subject(kept.tx, PASSED)
+    home = "guangdong" if is_another else "sichuan"
+    file = StoredFile("sichuan/counter/paper", subject, number_index(kept.tx, PASSED), "", 1, 1, REGISTERED, home)
+    insert_file(kept.tx, file, DocumentUpload().SerializeToString(), NOW)
+    erase(kept, customer_id)
+    assert bool(vault.key_ids_of(kept.tx, [subject])) == is_another

@@ -1,6 +1,5 @@
 """The orders of a customer under erasure."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.api.region.v1.order_pb2 import OrderState
@@ -8,6 +7,7 @@ from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.business import order_tag
 from region_node.node.subjects import number_index
+from region_node.records.kinds import Customer
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,19 @@ _ABOUT = (
 _WITHOUT_NUMBER = "SELECT order_id FROM orders WHERE erased = 0 AND number = ''"
 
 
-def orders_about(tx: Transaction, numbers: Collection[str], product_ids: Collection[str]) -> list[AboutCustomer]:
-    """The orders about lines: by their numbers, and by the lines that they opened."""
+def orders_about(tx: Transaction, customer: Customer) -> list[AboutCustomer]:
+    """The orders about a customer's lines: by their numbers, and by the lines that they opened."""
     found = [
         order
-        for number in numbers
+        for number in customer.numbers
         for order in tx.all(
-            AboutCustomer, f"{_ABOUT}number = :number ORDER BY order_id", number=number_index(tx, number)
+            AboutCustomer,
+            f"{_ABOUT}number = :number AND (:other = '' OR home_region <> :other) ORDER BY order_id",
+            number=number_index(tx, number),
+            other=customer.passed.get(number, ""),
         )
     ]
-    opening = [order_id for order_id in tx.all(str, _WITHOUT_NUMBER) if f"line-{order_tag(order_id)}" in product_ids]
+    opening = [each for each in tx.all(str, _WITHOUT_NUMBER) if f"line-{order_tag(each)}" in customer.lines]
     return [
         *found,
         *(each for order_id in opening for each in tx.all(AboutCustomer, f"{_ABOUT}order_id = :id", id=order_id)),

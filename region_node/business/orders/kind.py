@@ -13,7 +13,7 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
 from region_node.business.orders.completed import forget_counted
-from region_node.business.orders.erasing import AboutCustomer, orders_about
+from region_node.business.orders.erasing import orders_about
 from region_node.business.orders.exposure_rows import forget_exposures
 from region_node.business.orders.provisioning_rows import remove_task, seal_clear_tasks
 from region_node.business.orders.purging import OrderEvents, Orders
@@ -27,12 +27,8 @@ _AT_HOME = (Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION)
 _SUBJECTS = ("envelope", "order")  # the kinds of an order's subject; the second one is of earlier versions
 
 
-def _about(tx: Transaction, customer: Customer) -> Sequence[AboutCustomer]:
-    return orders_about(tx, customer.numbers, customer.lines)
-
-
 def _require_erasable(tx: Transaction, context: RegionContext, customer: Customer) -> None:
-    still_open = [each.order_id for each in _about(tx, customer) if each.is_open]
+    still_open = [each.order_id for each in orders_about(tx, customer) if each.is_open]
     if still_open:
         rows = (find_order(tx, each) for each in still_open[: rules.MOST_NAMED])
         raise rules.has_orders(len(still_open), [told_open(row.order) for row in rows if row is not None])
@@ -48,7 +44,7 @@ def told_open(order: Order) -> LocalizedText:
 def _kept_of(tx: Transaction, customer: Customer) -> Sequence[Kept]:
     return [
         Kept(each.order_id, [order_subject(each.order_id)], [each.origin_region], each.traceparent)
-        for each in _about(tx, customer)
+        for each in orders_about(tx, customer)
     ]
 
 

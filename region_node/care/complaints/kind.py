@@ -42,7 +42,17 @@ from region_node.records.kinds import (
 
 
 def _about_customer(tx: Transaction, customer: Customer) -> list[AboutNumber]:
-    return [each for number in customer.numbers for each in complaints_about(tx, number)]
+    return [
+        each
+        for number in customer.numbers
+        for each in complaints_about(tx, number)
+        if number not in customer.passed or _home(tx, each.ticket_id) != customer.passed[number]
+    ]
+
+
+def _home(tx: Transaction, ticket_id: str) -> str:
+    row = find_complaint(tx, ticket_id)
+    return "" if row is None else row.complaint.home_region
 
 
 def _require_erasable(tx: Transaction, context: RegionContext, customer: Customer) -> None:
@@ -140,8 +150,8 @@ def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) 
 
 
 def _about(tx: Transaction, number: str) -> Sequence[kinds.AboutNumber]:
-    found = ((each.ticket_id, find_complaint(tx, each.ticket_id)) for each in complaints_about(tx, number))
-    return [kinds.AboutNumber(ticket_id, "" if row is None else row.complaint.home_region) for ticket_id, row in found]
+    found = [each.ticket_id for each in complaints_about(tx, number)]
+    return [kinds.AboutNumber(each, _home(tx, each)) for each in found]
 
 
 def _ended(tx: Transaction, ticket_id: str) -> Ended | None:

@@ -13,18 +13,20 @@ NUMBER_TIMER = "number-erased"  # a hold prevented it
 _LOOK_AGAIN = timedelta(days=1)
 
 
-def forget_number(tx: Transaction, registry: Registry, home: str, index: str, now: datetime) -> None:
+def forget_number(tx: Transaction, registry: Registry, home: str, index: str, now: datetime) -> int:
     """Destroys the data of the number with an index, whose customer the region `home` has erased.
+
+    Returns how many keys were destroyed.
 
     Not where the number now belongs to a customer of this region, or to another one with data here. A held number is
     checked again in a day. Raises Refused with STORE_UNAVAILABLE.
     """
     if not index or any(kind.erasure.is_of_another(tx, index, home) for kind in registry.kinds):
-        return
+        return 0
     if is_held(tx, registry, "", index, now):
         look_again(tx, NUMBER_TIMER, f"{home} {index}", now)
-        return
-    destroy(tx, registry, [indexed_number_subject(index)], now)
+        return 0
+    return destroy(tx, registry, [indexed_number_subject(index)], now)
 
 
 def number_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:

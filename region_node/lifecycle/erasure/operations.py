@@ -19,6 +19,7 @@ from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.erasure.destroying import destroy, mark_erased
+from region_node.lifecycle.erasure.of_numbers import forget_number
 from region_node.lifecycle.erasure.relayed import tell_region
 from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure
 from region_node.lifecycle.erasure.scrub_rows import due_scrub, scrubbed_at
@@ -27,7 +28,7 @@ from region_node.lifecycle.holds.operations import require_no_hold
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.node.erased_key_rows import note_erased_keys, subjects_of_keys
-from region_node.node.subjects import customer_subject, number_subject
+from region_node.node.subjects import customer_subject, number_index, number_subject
 from region_node.records.kinds import Customer, Elsewhere
 from region_node.requests.auditing import AuditedCall
 
@@ -70,7 +71,7 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
     obstacle (`_require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
     """
     customer_id = _require_there(tx, asked.customer)
-    customer = customer_of(tx, customer_id)
+    customer = customer_of(tx, registry.context, customer_id)
     _require_erasable(tx, registry, customer, call.now)
     act = Act(ApprovalAct.APPROVAL_ACT_ERASE_CUSTOMER, customer_id=customer_id, reason=asked.reason)
     approval = approval_of(tx, act, call)
@@ -101,7 +102,7 @@ def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime)
 
     Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be stored.
     """
-    customer = customer_of(tx, customer_id)
+    customer = customer_of(tx, registry.context, customer_id)
     try:
         _require_erasable(tx, registry, customer, now)
     except Refused:
@@ -152,11 +153,13 @@ def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: dat
     kept = [each for records in by_kind.values() for each in records]
     subjects = [
         customer_subject(customer.customer_id),
-        *(number_subject(tx, number) for number in customer.numbers),
+        *(number_subject(tx, number) for number in customer.numbers if number not in customer.passed),
         *(subject for each in kept for subject in each.subjects),
     ]
     key_id = customer_key(tx, customer.customer_id)
     keys_destroyed = destroy(tx, registry, subjects, now)
+    for number in customer.passed:
+        keys_destroyed += forget_number(tx, registry, registry.context.region, number_index(tx, number), now)
     for each in kept:
         for region in each.regions if each.is_told else ():
             tell_region(tx, registry.context, Elsewhere(region, each.record_id, each.traceparent), now)

@@ -95,7 +95,7 @@ def forget_notice(tx: Transaction, subject: str, region: str) -> None:
 
 def _kept_elsewhere(tx: Transaction, registry: Registry, customer_id: str) -> Sequence[tuple[str, str]]:
     """Other regions' data of a customer, as far as known here: the region and the id of each record."""
-    customer = customer_of(tx, customer_id)
+    customer = customer_of(tx, registry.context, customer_id)
     found = {
         (region, kept.record_id)
         for kind in registry.kinds

@@ -180,7 +180,7 @@ def _require_movable(tx: Transaction, registry: Registry, move: CustomerMove, no
         is_planned = context.federation.number_plan.home_of(line.number) == context.region
         if not is_planned or home_since_move(tx, context.federation, line.number) is not None:
             raise Refused(Reason.REASON_NOT_HOME, region=context.region)
-    customer = customer_of(tx, move.customer_id)
+    customer = customer_of(tx, context, move.customer_id)
     for kind in registry.kinds:
         if kind.name not in _ALLOWED:
             kind.erasure.require_erasable(tx, context, customer)
