@@ -9,6 +9,7 @@ from gateway.relay import at_rest
 from region_node.approvals.kind import APPROVALS
 from region_node.business.billing import bill_events
 from region_node.business.billing.kind import ACCOUNTS
+from region_node.business.billing.readings import BILL_LIMIT
 from region_node.business.catalogue import offerings
 from region_node.business.joint import rows as joint_rows
 from region_node.business.joint.settled import SETTLED_ITEMS, SETTLED_JOINT
@@ -21,6 +22,7 @@ from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import SETTLEMENTS
+from region_node.care.anomalies.watching import ALERTS as ANOMALY_ALERTS
 from region_node.care.bulletins import rows as bulletin_rows
 from region_node.care.bulletins.kind import BULLETINS
 from region_node.care.complaints import rows as complaint_rows
@@ -28,6 +30,7 @@ from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
+from region_node.care.escalations.alerts import alerts
 from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
@@ -35,11 +38,13 @@ from region_node.care.issues.rows import ISSUE_ROWS
 from region_node.care.loans.kind import LOANS
 from region_node.care.loans.rows import LOAN_ROWS
 from region_node.care.quality.kind import SAMPLES
+from region_node.care.quarantine.watching import QUARANTINE_TIMER
 from region_node.care.surveys.kind import SURVEYS
 from region_node.customers import events as customer_events
 from region_node.customers.documents.kind import DOCUMENTS
 from region_node.customers.kind import CUSTOMERS
 from region_node.customers.notices.kind import NOTICES
+from region_node.customers.sharing.duty_readings import DUTY_LIMIT
 from region_node.customers.sharing.kind import SHARING
 from region_node.customers.verification.kind import VERIFICATIONS
 from region_node.lifecycle.moving.books import CHARGED_MOVES, SETTLED_MOVES
@@ -105,6 +110,7 @@ KINDS: Sequence[RecordKind] = (
     SETTLEMENTS,
     MOVES,
     ORDER_SEARCHES,
+    alerts((ANOMALY_ALERTS, QUARANTINE_TIMER, DUTY_LIMIT.timer, BILL_LIMIT.timer)),
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",

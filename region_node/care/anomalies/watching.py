@@ -25,6 +25,8 @@ from region_node.node.unknown_numbers import MostUnknown, Party
 from region_node.requests.dealings import HOUR, hour_of
 from region_node.tickets.followed import Facts
 
+ALERTS = "anomaly"
+"""The first word of the names of alerts."""
 LOOK = 10.0
 """Seconds between two looks."""
 OF_ONE_REGION = 10
@@ -156,7 +158,7 @@ def _raise(tx: Transaction, context: RegionContext, new: Found, number: int, now
         ),
     )
     facts = Facts(
-        name=f"anomaly/{anomaly_id}",
+        name=f"{ALERTS}/{anomaly_id}",
         origin=new.region,
         owner=context.region,
         operator="",
