@@ -8,7 +8,8 @@ from region_node.customers.status import MOVED
 from region_node.records.purging.aged import aged
 from region_node.records.purging.port import Cut, Page
 
-_MOVED = f"SELECT customer_id FROM customers WHERE status = {MOVED}"  # noqa: S608 - a number of the contract
+# The first condition is that of the index of customers who are not active.
+_MOVED = f"SELECT customer_id FROM customers WHERE status <> 1 AND status = {MOVED}"  # noqa: S608 - a number of the contract
 _ENDED = f"(follow_up_due IS NULL OR customer_id IN ({_MOVED}))"
 
 
