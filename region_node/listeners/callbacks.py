@@ -12,7 +12,7 @@ from urllib.parse import SplitResult
 
 from gateway.errors import Unreachable
 from region_node.listeners.forms import Network, may_be_called, port_of, refused_callback
-from region_node.listeners.names import Names
+from region_node.listeners.names import Names, NamesOf
 from region_node.node.settings import ListenerSettings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Connection:
         self._session = session
 
     async def post(self, url: SplitResult, headers: Mapping[str, str], body: bytes) -> None:
-        """Posts a body. Raises Unreachable unless the callback has taken it."""
+        """Posts a body. Raises Unreachable unless the callback has taken it, or Refused as `require_callable`."""
         from aiohttp import ClientError  # noqa: PLC0415
         from yarl import URL  # noqa: PLC0415
 
@@ -54,24 +54,27 @@ class Callbacks:
         self._networks: Collection[Network] = [ip_network(each) for each in settings.networks]
         self._names = Names()
 
-    async def require_callable(self, url: SplitResult) -> None:
-        """Raises Refused with CALLBACK_REFUSED for a host without an address, or with one that may not be called."""
+    async def require_callable(self, url: SplitResult, operator: str) -> None:
+        """Raises Refused with CALLBACK_REFUSED for a host without an address, or with one that may not be called.
+
+        Raises it with CALLBACK_NAME_AWAITED for a name that got no turn to be looked up: a later call may succeed.
+        """
         host = url.hostname or ""
         try:
             async with asyncio.timeout(POST_SECONDS):
-                found = await self._names.addresses(host, port_of(url))
+                found = await self._names.addresses(host, port_of(url), operator)
         except (OSError, UnicodeError):
             raise refused_callback(host) from None
         if not all(self._may_call(address) for _, _, address in found):
             raise refused_callback(host)
 
     @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Connection]:
-        """Connections are opened at the first post, and closed at the end."""
+    async def connected(self, operator: str) -> AsyncIterator[Connection]:
+        """Connections of an operator system are opened at the first post, and closed at the end."""
         # A large import, needed only by nodes with a listener.
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector  # noqa: PLC0415
 
-        names = cast("AbstractResolver", self._names)
+        names = cast("AbstractResolver", NamesOf(self._names, operator))
         connector = TCPConnector(
             ssl=self._trusted, limit=1, resolver=names, use_dns_cache=False, socket_factory=self._socket
         )

@@ -168,10 +168,10 @@ class ListenerDelivery:
 
         Returns False where the turn ends before them, or the listener is removed meanwhile.
         """
-        ports, url = self._ports, callback_of(told.row.listener.callback)
-        await ports.callbacks.require_callable(url)
+        ports, url, operator = self._ports, callback_of(told.row.listener.callback), told.row.operator
+        await ports.callbacks.require_callable(url, operator)
         ends = time.monotonic() + _TURN_SECONDS
-        async with ports.callbacks.connected() as connection:
+        async with ports.callbacks.connected(operator) as connection:
             for sequence, event in events:
                 if time.monotonic() > ends:
                     return False

@@ -50,7 +50,7 @@ class ListenerService(ListenerServiceServicer):
         if request.format not in EventFormat.values():
             raise invalid("format", "names an unknown format", "格式未知")
         request.kinds[:] = known_kinds(request.kinds, resource.kinds)
-        await self._callbacks.require_callable(callback_of(request.callback))
+        await self._callbacks.require_callable(callback_of(request.callback), operator)
         certificates = b"".join(each.public_bytes(Encoding.PEM) for _, each in current_call().certificates)
         found = await self._store.write(lambda tx: _register(tx, operator, request, call, certificates))
         return api.RegisterListenerResponse(listener=self._told(found))

@@ -158,13 +158,15 @@ class Region:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def listener(self, holds: Callable[[Listener], bool], passing: timedelta = timedelta()) -> Listener:
-        """The one listener of the counter, once a condition holds; time passes meanwhile."""
-        (found,) = await self.listeners()
+    async def listener(
+        self, holds: Callable[[Listener], bool], passing: timedelta = timedelta(), operator: str = "counter"
+    ) -> Listener:
+        """The one listener of an operator system, once a condition holds; time passes meanwhile."""
+        (found,) = await self.listeners(operator)
         while not holds(found):
             self.clock.instant += passing
             await asyncio.sleep(0.005)
-            (found,) = await self.listeners()
+            (found,) = await self.listeners(operator)
         return found
 
     async def until(self, condition: Callable[[], bool], passing: timedelta = timedelta(seconds=1)) -> None:

@@ -833,6 +833,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
     24 hours. The staff of the region are alerted, and look who has searched.
     """
+    REASON_CALLBACK_NAME_AWAITED: _Reason.ValueType  # 719
+    """Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
+    callbacks of their own operator system first: remove its listeners at such names.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1646,6 +1650,10 @@ REASON_NETWORK_OBJECT_UNKNOWN: Reason.ValueType  # 717
 REASON_ORDER_SEARCHES_TOO_MANY: Reason.ValueType  # 718
 """Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
 24 hours. The staff of the region are alerted, and look who has searched.
+"""
+REASON_CALLBACK_NAME_AWAITED: Reason.ValueType  # 719
+"""Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
+callbacks of their own operator system first: remove its listeners at such names.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
