@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table
 from gateway.time.clock import to_timestamp
 from region_node.care.escalations.body import Escalated, tell_body
-from region_node.care.escalations.rows import forget_delivered_below, has_notice
+from region_node.care.escalations.rows import forget_delivered_below
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
@@ -36,7 +36,15 @@ class _Searched(NamedTuple):
     hour: int
 
 
+class _Alerted(NamedTuple):
+    """The hour of an alert, and its bound: `hour` or `day`."""
+
+    hour: int
+    bound: str
+
+
 _SEARCHES = Table("order_searches", _Searched, key=("number_index",))
+_ALERTED = Table("order_search_alerts", _Alerted, key=("hour", "bound"))
 
 
 def count_search(tx: Transaction, context: RegionContext, number: str, now: datetime) -> None:
@@ -84,9 +92,11 @@ def _too_many(context: RegionContext, free: int, now: datetime) -> Refused:
 
 def _alert(tx: Transaction, context: RegionContext, bound: str, now: datetime) -> None:
     """Alerts once in an hour, though an erased number makes room for another one: `bound` is `hour` or `day`."""
-    name, time = f"{_ALERTS}/{now.astimezone(UTC):%Y-%m-%dT%HZ}/{bound}", to_timestamp(now)
-    if has_notice(tx, name):
+    alerted = _Alerted(hour_of(now), bound)
+    if tx.find(_ALERTED, *alerted) is not None:
         return
+    tx.insert(_ALERTED, alerted)
+    name, time = f"{_ALERTS}/{now.astimezone(UTC):%Y-%m-%dT%HZ}/{bound}", to_timestamp(now)
     about = Facts(
         name=name,
         origin=context.region,
@@ -108,9 +118,9 @@ def _forget_old(tx: Transaction, now: datetime) -> None:
     The clock of another process may be in the next hour already. An alert that nobody has received stays.
     """
     hour = hour_of(now)
-    tx.execute(
-        "DELETE FROM order_searches WHERE hour <= :oldest OR hour > :following", oldest=hour - _DAY, following=hour + 1
-    )
+    for table in (_SEARCHES, _ALERTED):
+        ended = f"DELETE FROM {table.name} WHERE hour <= :oldest OR hour > :following"  # noqa: S608 - names of modules
+        tx.execute(ended, oldest=hour - _DAY, following=hour + 1)
     forget_delivered_below(tx, _ALERTS, now - timedelta(hours=_DAY))
 
 

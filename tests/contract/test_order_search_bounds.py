@@ -1,5 +1,6 @@
 """How many numbers all coordinators search for at one region, on both engines."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -25,11 +26,11 @@ FIRST, OTHER = "+8613900000000", "+8613800000000"
 class Searches:
     """Those at a region in one transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, sinks: Mapping[str, int]) -> None:
         shared, current = keys(), CurrentFederation()
         current.update(FEDERATION, [])
         border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
-        self._context = RegionContext(border, sinks={"desk": 1})
+        self._context = RegionContext(border, sinks=sinks)
         self._tx = tx
         self._numbers = (f"+86139{each:08}" for each in count())
 
@@ -57,7 +58,7 @@ class Searches:
 
 @pytest.fixture(name="searches")
 def searches_at_a_region(tx: Transaction) -> Searches:
-    return Searches(tx)
+    return Searches(tx, {"desk": 1})
 
 
 def test_in_a_clock_hour_so_many_numbers_are_searched_and_people_are_alerted_once(searches: Searches) -> None:
@@ -127,3 +128,14 @@ def test_an_alert_names_its_bound_and_comes_once_in_an_hour_though_a_number_is_e
     searches.more(NOW + (hours - 1) * HOUR, 1)
     assert searches.alerts() == told
     assert searches.wait(NOW + (hours - 1) * HOUR) == 900
+
+
+def test_an_alert_comes_once_in_an_hour_where_no_sink_receives_it(tx: Transaction) -> None:
+    searches = Searches(tx, {})
+    searches.again(NOW, OTHER)
+    searches.more(NOW, MOST_IN_HOUR - 1)
+    searches.erase(OTHER)
+    searches.more(NOW, 1)
+    assert searches.alerts() == ["order-searches/2031-11-24T12Z/hour"]
+    searches.more(NOW + HOUR, MOST_IN_HOUR)
+    assert searches.alerts()[1:] == ["order-searches/2031-11-24T13Z/hour"]

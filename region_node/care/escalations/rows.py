@@ -111,12 +111,6 @@ def remove_notices_below(tx: Transaction, ticket_id: str) -> None:
     tx.execute("DELETE FROM escalation_notices WHERE ticket_id >= :first AND ticket_id < :last", **_parts(ticket_id))
 
 
-def has_notice(tx: Transaction, ticket_id: str) -> bool:
-    """Whether there is a notice about a ticket, sent or not."""
-    found = "SELECT 1 FROM escalation_notices WHERE ticket_id = :ticket_id LIMIT 1"
-    return tx.first(int, found, ticket_id=ticket_id) is not None
-
-
 def forget_delivered_below(tx: Transaction, ticket_id: str, before: datetime) -> None:
     """Removes the notices about the parts of a ticket that a sink accepted before a time."""
     tx.execute(
