@@ -27,7 +27,7 @@ def _reason(approval: Approval) -> str:
     return f"{approval.purpose} {approval.reference}".strip()
 
 
-_APPROVALS = Table[Approval](
+APPROVALS = Table[Approval](
     TableColumn("id", lambda each: each.id),
     TableColumn("act", lambda each: value_word(ApprovalAct.DESCRIPTOR, each.act)),
     TableColumn("customer", lambda each: each.customer_id),
@@ -37,11 +37,10 @@ _APPROVALS = Table[Approval](
     TableColumn("proposed at", lambda each: told_if_set(each.propose_time)),
     TableColumn("until", lambda each: told_if_set(each.expire_time)),
     TableColumn("caller", lambda each: each.caller, only_wide=True),
-    TableColumn("decided by", lambda each: each.decider, only_wide=True),
+    TableColumn("decided by", lambda each: each.decider),
     TableColumn("decided at", lambda each: told_if_set(each.decide_time), only_wide=True),
 )
-
-
+"""A list of approvals. It names both people on any width, so that staff find the acts of a stolen key."""
 _PAGE = 500
 
 
@@ -62,7 +61,7 @@ def list_approvals(asking: Asking, undecided: bool) -> None:
     """
     request = api.ListApprovalsRequest(undecided=undecided)
     found = asking.ask(lambda channel: ApprovalServiceStub(channel).ListApprovals, request)
-    asking.show(found, _APPROVALS, found.approvals)
+    asking.show(found, APPROVALS, found.approvals)
 
 
 @approvals.command()
@@ -126,4 +125,4 @@ def statement(asking: Asking, approval_id: str, number: str, out: Path | None) -
 
 def _decide(asking: Asking, request: api.DecideApprovalRequest) -> None:
     answer = asking.ask(lambda channel: ApprovalServiceStub(channel).DecideApproval, request)
-    asking.tell(answer.approval, _APPROVALS.show_one)
+    asking.tell(answer.approval, APPROVALS.show_one)

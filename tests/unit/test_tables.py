@@ -12,8 +12,10 @@ from gateway.api.federation.v1.problem_pb2 import (
     NetworkElement,
     ProblemHeader,
 )
+from gateway.api.region.v1.approval_service_pb2 import Approval, ApprovalAct, ApprovalState
 from gateway.cli import terminal
 from gateway.time.clock import to_timestamp
+from region_node.cli import approvals
 from tests.unit.network_events import NOON
 
 NAME = "problem-20261210-1f0c3a5b"
@@ -84,3 +86,24 @@ def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed_and_told_
         assert ("services" in printed.out) != is_narrow
         told = "Not shown on less than 140 columns: severity, services, regions, complaints. --json has all.\n"
         assert printed.err == (told if is_narrow else "")
+
+
+def test_a_list_of_approvals_names_both_people_on_any_width(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    confirmed = Approval(
+        id="approval-1796000000000000",
+        act=ApprovalAct.APPROVAL_ACT_ERASE_CUSTOMER,
+        state=ApprovalState.APPROVAL_STATE_CONFIRMED,
+        customer_id="sichuan-0000000000000001",
+        proposer="zhang",
+        propose_time=to_timestamp(NOON),
+        expire_time=to_timestamp(NOON),
+        decider="stolen",
+        decide_time=to_timestamp(NOON),
+    )
+    for width in (60, 80, 139, 140):
+        monkeypatch.setattr(terminal, "_PIPED_WIDTH", width)
+        approvals.APPROVALS.show([confirmed])
+        printed = capsys.readouterr().out
+        assert [each in printed for each in ("proposed by", "zhang", "decided by", "stolen")] == [True] * 4, printed
