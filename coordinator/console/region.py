@@ -110,7 +110,7 @@ def _result(now: datetime, member: Member, tested: ListOrderSummariesResponse | 
     if tested is None:
         return Cell("")
     refused = next((each for each in tested.unanswered if each.region == member.region), None)
-    if member.state == MemberState.MEMBER_STATE_ABSENT:  # nobody has asked it
+    if not member.endpoints:  # nobody has asked it
         refused = UnansweredRegion(region=member.region, reason=Reason.REASON_REGION_NOT_JOINED)
     if refused is None:
         return Cell(translated("The region has answered."), badge="done")
@@ -123,9 +123,9 @@ def _last(now: datetime, member: Member) -> str:
 
 
 def _links(visit: Visit, member: Member) -> Iterator[Link]:
-    """The acts that can do something: nobody asks a region that never joined."""
+    """The acts that can do something: nobody asks a region without an address."""
     path = path_of(member.region)
-    if member.state != MemberState.MEMBER_STATE_ABSENT:
+    if member.endpoints:
         yield Link(translated("Test the connection"), visit.address(path, connection=_TEST))
     is_suspended = member.state == MemberState.MEMBER_STATE_SUSPENDED
     yield Link(translated("Reinstate") if is_suspended else translated("Suspend"), visit.address(f"{path}/membership"))

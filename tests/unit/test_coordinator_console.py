@@ -303,28 +303,29 @@ def test_counts_of_problems_and_outages_say_so_too() -> None:
     assert "1+" in texts
 
 
-def test_a_test_of_the_connection_of_a_region_that_never_joined_finds_no_answer() -> None:
-    absent = ListRegionsResponse(members=[Member(region="henan", state=MemberState.MEMBER_STATE_ABSENT)])
+@pytest.mark.parametrize("state", [MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_SUSPENDED])
+def test_a_test_of_the_connection_of_a_region_that_never_joined_finds_no_answer(state: MemberState.ValueType) -> None:
+    absent = ListRegionsResponse(members=[Member(region="henan", state=state)])
     page = written("/regions/{region}", absent, ListOrderSummariesResponse(), query="connection=test", region="henan")
     assert ("REGION_NOT_JOINED" in page, 'class="badge done"' in page) == (True, False)
     assert "上次心跳：从未" in page
 
 
 @pytest.mark.parametrize(
-    ("state", "offered"),
+    ("state", "endpoints", "offered"),
     [
-        (MemberState.MEMBER_STATE_ABSENT, ["暂停"]),
-        (MemberState.MEMBER_STATE_JOINED, ["测试连接", "暂停"]),
-        (MemberState.MEMBER_STATE_LOST, ["测试连接", "暂停"]),
-        (MemberState.MEMBER_STATE_SUSPENDED, ["测试连接", "恢复"]),
+        (MemberState.MEMBER_STATE_ABSENT, [], ["暂停"]),
+        (MemberState.MEMBER_STATE_JOINED, ["127.0.0.1:7000"], ["测试连接", "暂停"]),
+        (MemberState.MEMBER_STATE_LOST, ["127.0.0.1:7000"], ["测试连接", "暂停"]),
+        (MemberState.MEMBER_STATE_SUSPENDED, ["127.0.0.1:7000"], ["测试连接", "恢复"]),
+        (MemberState.MEMBER_STATE_SUSPENDED, [], ["恢复"]),
     ],
 )
 def test_the_page_of_a_region_leads_to_the_acts_that_change_something(
-    state: MemberState.ValueType, offered: list[str]
+    state: MemberState.ValueType, endpoints: list[str], offered: list[str]
 ) -> None:
-    page = written(
-        "/regions/{region}", ListRegionsResponse(members=[Member(region="henan", state=state)]), region="henan"
-    )
+    member = Member(region="henan", state=state, endpoints=endpoints)
+    page = written("/regions/{region}", ListRegionsResponse(members=[member]), region="henan")
     assert [each for each in ("测试连接", "暂停", "恢复") if f">{each}</a>" in page] == offered
 
 

@@ -55,7 +55,6 @@ STATES = {
     "coordinator/console/board.py::_show": "regions that never joined stand last",
     "coordinator/console/membership.py::_show": "a page has the form of the end, or that of the suspension",
     "coordinator/console/region.py::_links": "the page leads to the acts that change something",
-    "coordinator/console/region.py::_result": "a region that never joined was not asked by the test",
     "coordinator/console/risks.py::_show": "the matrix has the open risks of the list",
     "coordinator/console/words.py::problem_state_cell": "the colour of a badge",
     "region_node/console/network.py::_alarms": "the name of a person who no longer looks after an alarm is left out",
