@@ -51,7 +51,7 @@ from region_node.console.guides import MOST_SOLD, NEW_ORDER
 from region_node.console.lists import NUMBER
 from region_node.console.places import names_of, read_places
 from region_node.console.sections import Content, Section, listed, notes_of, section, tables_of
-from region_node.console.words import CUSTOMERS, cut_caption
+from region_node.console.words import CUSTOMERS, cut_caption, notice_name
 
 _MOST = 10  # of each list
 _NOTICES = 500  # which are listed oldest first
@@ -295,7 +295,7 @@ def _notices(answer: ListNoticesResponse) -> Table:
         ],
         rows=[
             [
-                Cell(told_time(each.create_time), "row", "time", note=each.kind),
+                Cell(told_time(each.create_time), "row", "time", note=notice_name(each.kind)),
                 Cell(in_language(each.text)),
                 Cell(told_if_set(each.delivery_time), style="time"),
             ]

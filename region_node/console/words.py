@@ -17,6 +17,7 @@ from gateway.web.tables import Cell
 from gateway.wording.languages import translated
 from gateway.wording.words import value_word
 from region_node.care.issues.course import issue_state
+from region_node.customers.notices.rules import listed_kind
 from region_node.network.faults.outages import due_of
 
 CUSTOMERS = "/customers"
@@ -64,6 +65,39 @@ def applicant_name(applicant: Applicant.ValueType) -> str:
         Applicant.APPLICANT_REGION: translated("the region"),
     }
     return names.get(applicant, "")
+
+
+def notice_name(kind: str) -> str:
+    """The kind of a notice to a customer; as it came for an unknown one."""
+    names = {
+        "bill": translated("bill"),
+        "abnormal-bill": translated("unusually high bill"),
+        "suspension-ahead": translated("line to be suspended"),
+        "suspended": translated("suspended line"),
+        "termination-ahead": translated("line to be terminated"),
+        "terminated": translated("terminated line"),
+        "resumed": translated("resumed line"),
+        "one-time-code": translated("one-time code"),
+        "password-changed": translated("new password"),
+        "password-reset": translated("password reset"),
+        "other-contact": translated("other contact"),
+        "consent-given": translated("consent given"),
+        "consent-withdrawn": translated("consent withdrawn"),
+        "planned-outage": translated("planned outage"),
+        "network-problem": translated("problem of the network"),
+        "fault": translated("fault"),
+        "contact-changed": translated("changed contact"),
+        "service-credit": translated("service credit"),
+        "account-corrected": translated("corrected account"),
+        "joint": translated("joint order"),
+        "complaint": translated("complaint"),
+        "support": translated("support request"),
+        "move": translated("move to another region"),
+        "order-verify": translated("code for an order"),
+        "contract-reminder": translated("end of a contract"),
+        "survey": translated("satisfaction survey"),
+    }
+    return names.get(listed_kind(kind), kind)
 
 
 def fault_state(state: FaultState.ValueType) -> str:

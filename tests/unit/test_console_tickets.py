@@ -47,7 +47,8 @@ from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
 from gateway.wording.terms import learn
 from gateway.wording.times import show_times_of
-from region_node.console.words import alarm_path
+from region_node.console.words import alarm_path, notice_name
+from region_node.customers.notices.rules import PURPOSES
 from region_node.network.faults.places import MOST_FOUND
 from tests.unit.console_pages import (
     CONSOLE,
@@ -376,6 +377,20 @@ def test_tables_of_the_network_and_of_a_customer_say_where_they_are_cut(has_more
     for path, (answers, query, counts) in pages.items():
         told = re.findall("不止这([0-9]+)条", written(view_of(path), *answers, query=query))
         assert sorted(map(int, told)) == (counts if has_more else []), path
+
+
+def test_a_notice_of_a_customer_has_its_kind_in_words_also_where_a_kind_begins_with_the_listed_one() -> None:
+    kinds = ["bill", "network-problem-ended", "order-verify", "lottery-won"]
+    notices = ListNoticesResponse(notices=[Notice(kind=each) for each in kinds])
+    page = written(view_of("/customers"), notices, query=f"number={quote(NUMBER)}")
+    told = ["账单", "网络问题", "订单验证码", "lottery-won"]
+    assert [each for each in told if f"<small>{each}</small>" not in page] == []
+
+
+def test_each_listed_kind_of_notice_has_a_name_of_its_own() -> None:
+    with for_reader("zh", TEXTS):
+        names = {notice_name(each) for each in PURPOSES}
+    assert (len(names), [each for each in names if each.isascii()]) == (len(PURPOSES), [])
 
 
 def test_the_page_of_the_network_names_the_services_whose_problem_awaits_staff() -> None:

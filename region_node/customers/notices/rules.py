@@ -64,12 +64,17 @@ PURPOSES: Mapping[str, Purpose] = {
 """By kind of notice, or by its beginning before a hyphen."""
 
 
-def purpose_of(kind: str) -> Purpose:
-    """The purpose of a kind of notice; marketing for a kind that is not listed."""
+def listed_kind(kind: str) -> str:
+    """The kind that `PURPOSES` lists for a kind of notice, its own or its beginning; the first word for none."""
     name = kind
     while name not in PURPOSES and "-" in name:
         name = name.rpartition("-")[0]
-    return PURPOSES.get(name, Purpose.MARKETING)
+    return name
+
+
+def purpose_of(kind: str) -> Purpose:
+    """The purpose of a kind of notice; marketing for a kind that is not listed."""
+    return PURPOSES.get(listed_kind(kind), Purpose.MARKETING)
 
 
 def is_permitted(purpose: Purpose, preferences: ContactPreferences) -> bool:
