@@ -10,8 +10,7 @@ from gateway.api.region.v1.issue_service_pb2 import (
     WorkOnIssueRequest,
     WorkOnIssueResponse,
 )
-from gateway.errors import Refused
-from gateway.web.console.entries import Entry, Field, Group, entry, is_named, time_of
+from gateway.web.console.entries import Entry, Field, Group, entry, time_of
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Fact, Option, due_cell
 from gateway.web.console.ticket import TicketPage, course, filled, known
@@ -136,11 +135,7 @@ def _action_form(visit: Visit, issue: Issue) -> Entry:
         Field(_DUE, "time", translated("Due")),
         Field(_TEXT, "text", translated("Text"), longest=rules.TEXT_LIMIT),
     ]
-    return entry(visit, _ADD_ACTIONS, translated("Add an action"), translated("Send"), fields, _concerns)
-
-
-def _concerns(refused: Refused, name: str) -> bool:
-    return is_named(refused, name) or is_named(refused, f"actions.{name}")
+    return entry(visit, _ADD_ACTIONS, translated("Add an action"), translated("Send"), fields)
 
 
 def _adding(visit: Visit) -> WorkOnIssueRequest:

@@ -75,7 +75,7 @@ from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.assets import FRAMES
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Link, refusal_of
-from gateway.web.console.framing import pages_beside
+from gateway.web.console.framing import as_entered, pages_beside
 from gateway.web.console.pages import Calling, Rpc, Shown, View, Visit, WebConsole
 from gateway.web.html_pages import HtmlPages
 from gateway.wording.languages import for_reader
@@ -403,7 +403,7 @@ def frame(served: WebConsole, shown: Shown, refusal: Refused | None) -> Frame:
         token="token",
         address="/console/work",
         notice="done",
-        refusals=[] if refusal is None else [refusal_of(refusal)],
+        refusals=[refusal_of(each) for each in as_entered(shown, [] if refusal is None else [refusal])],
     )
 
 

@@ -23,11 +23,12 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, DeadlineKind
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ListComplaintsResponse
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.fault_service_pb2 import ListFaultsResponse
+from gateway.api.region.v1.issue_service_pb2 import GetIssueResponse
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse, ListOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.rpc.in_process import InProcess
 from gateway.rpc.interceptor import BorderPorts
 from gateway.time.clock import SystemClock, to_timestamp
@@ -53,6 +54,8 @@ from tests.unit.console_pages import (
     fault,
     full_pages,
     guide,
+    issue,
+    network,
     order,
     proofs,
     read_by,
@@ -209,6 +212,23 @@ def test_a_page_in_english_has_the_names_of_categories_beside_their_codes_and_a_
         with for_reader(language, TEXTS):
             learn(known)
             assert category_name("NET_SPEED") == told
+
+
+@pytest.mark.parametrize(
+    ("path", "act", "name", "place", "label"),
+    [
+        ("/issues/{id:.+}", "add_actions", "actions.text", "text", "内容"),
+        ("/complaints/{id:.+}", "propose", "text", "text", "给客户的处理方案"),
+        ("/faults/new", "report", "report.description", "report.description", "内容"),
+    ],
+)
+def test_a_refused_form_names_a_field_by_its_label(path: str, act: str, name: str, place: str, label: str) -> None:
+    refusal = invalid(name, "is long", "过长")
+    asked = replace(visit(), form=Fields.parsed(f"act={act}&{place}=x"), refused=refusal)
+    answers = (GetIssueResponse(issue=issue()), GetComplaintResponse(complaint=complaint()), *network())
+    page = written_by(CONSOLE, view_of(path), asked, Answering(*answers), refusal)
+    told = f"字段{label}无效：过长。"
+    assert (page.count(told), f"字段{name}" in page) == (2, False), "above the page, and beside the field"
 
 
 def test_hostile_texts_change_no_element_and_no_attribute_of_a_page() -> None:

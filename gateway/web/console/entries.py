@@ -1,7 +1,7 @@
 """The forms of pages: fields of a few kinds, which keep what was entered where a form is refused."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 
@@ -16,6 +16,7 @@ from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import ACT, Visit
 from gateway.web.console.parts import Option
 from gateway.web.enum_words import number_of, numbers_of
+from gateway.web.tables import Table
 from gateway.wording.times import shown_zone
 from gateway.wording.words import word
 
@@ -55,6 +56,8 @@ class Entry:
     send: str
     is_entered: bool
     """Whether this form was sent and refused."""
+    refused: Refused | None = field(default=None, repr=False)
+    """The refusal about one of its fields, with the label of the field; None for another one."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +81,21 @@ class Group:
 
 
 def is_named(refused: Refused, name: str) -> bool:
-    """Whether a refusal names a field of the form."""
-    return refused.parameters.get("field") == name
+    """Whether a refusal names a field of the form, also by its place in the message of the request."""
+    return f".{refused.parameters.get('field', '')}".endswith(f".{name}")
+
+
+def entered(page: object) -> Iterator[Entry]:
+    """The form of a page that was sent and refused, wherever the page has it."""
+    if isinstance(page, Entry):
+        if page.is_entered:
+            yield page
+    elif isinstance(page, list | tuple):
+        for each in page:
+            yield from entered(each)
+    elif is_dataclass(page) and not isinstance(page, type | Table):
+        for each in fields(page):
+            yield from entered(getattr(page, each.name))
 
 
 def entry(
@@ -93,21 +109,32 @@ def entry(
 ) -> Entry:
     """A form with the fields of a page, and with what was entered where it was refused.
 
-    `concerns` says whether a refusal is about the field of a name. It is shown beside that one, as `in_words` has it.
+    `concerns` says whether a refusal is about the field of a name. It is shown beside that one, as `in_words` has it,
+    and names it by its label.
     """
-    is_entered = visit.form.text(ACT) == act
-    filled = [_entered(visit, each, concerns, in_words) for each in fields] if is_entered else fields
-    return Entry(act, heading, visit.id_for(act), filled, send, is_entered)
+    if visit.form.text(ACT) != act:
+        return Entry(act, heading, visit.id_for(act), fields, send, is_entered=False)
+    told: dict[str, Refused] = {}
+    if visit.refused is not None:
+        refused = in_words(visit.refused)
+        named = [each for each in fields if concerns(visit.refused, each.name)]
+        told = {each.name: _labelled(refused, each.label) for each in named}
+    filled = [_entered(visit, each, told.get(each.name)) for each in fields]
+    return Entry(
+        act, heading, visit.id_for(act), filled, send, is_entered=True, refused=next(iter(told.values()), None)
+    )
 
 
-def _entered(
-    visit: Visit, field: Field, concerns: Callable[[Refused, str], bool], in_words: Callable[[Refused], Refused]
-) -> Field:
-    refused = visit.refused
-    is_wrong = refused is not None and concerns(refused, field.name)
-    problem = refusal_of(in_words(refused)).text if refused is not None and is_wrong else ""
+def _labelled(refused: Refused, label: str) -> Refused:
+    """A refusal that names a field by its label."""
+    told = refused.parameters
+    return Refused(refused.reason, **{**told, "field": label}) if label and "field" in told else refused
+
+
+def _entered(visit: Visit, field: Field, refused: Refused | None) -> Field:
     # After a refusal for good another request follows, and people cannot mend what they do not see.
     is_anew = field.kind == "hidden" and not visit.request_id
+    problem = "" if refused is None else refusal_of(refused).text
     return replace(field, text=field.text if is_anew else visit.form.text(field.name), problem=problem)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.peers import Caller
+from gateway.web.console.entries import entered
 from gateway.web.console.fields import Fields
 from gateway.web.console.frames import Frame, Kept, Link, Pages, other_language, refusal_of
 from gateway.web.console.pages import ACT, Shown, Tab, WebConsole
@@ -68,9 +69,16 @@ def framed(console: WebConsole, site: Site, shown: Shown, person: Person | None,
         token="" if person is None else person.session.token,
         address=site.here,
         notice="" if person is None else person.session.take_notice(),
-        refusals=[refusal_of(each) for each in refused],
+        refusals=[refusal_of(each) for each in as_entered(shown, refused)],
         files=site.files,
     )
+
+
+def as_entered(shown: Shown, refused: Sequence[Refused]) -> Sequence[Refused]:
+    """The refusals, that of a form with the label of its field."""
+    if not refused:
+        return ()
+    return [each.refused for each in entered(shown.page) if each.refused is not None] or refused
 
 
 def _leads_to(tab: Tab, path: str) -> bool:
