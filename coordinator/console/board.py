@@ -15,6 +15,7 @@ from coordinator.console.words import member_badge, member_state_cell, problem_s
 from coordinator.problems.rules import customers
 from coordinator.wording.ages import told_age
 from coordinator.wording.answers import unanswered_lines
+from coordinator.wording.elements import names_in
 from coordinator.wording.lanes import lanes_of
 from coordinator.wording.members import has_beaten, registry_warnings, state_word, waiting_lines
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -35,7 +36,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.network_pb2 import Network
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.cli.problems import told_cause, told_element
+from gateway.cli.problems import Names, told_cause, told_element
 from gateway.time.clock import from_timestamp
 from gateway.web.console.frames import Link
 from gateway.web.console.lists import chosen_word
@@ -137,6 +138,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     present = _present(visit, found.orders)
     work = _work(found, present)
     members = sorted(found.regions.members, key=lambda each: each.state == MemberState.MEMBER_STATE_ABSENT)
+    names = names_in(found.network)
     is_whole = visit.query.text(_SHOW) == _ALL
     troubled = _troubled(found)
     pairs = pairs_of(present, members)
@@ -144,8 +146,8 @@ def _show(visit: Visit, found: _Found) -> Shown:
     tables = [
         (translated("Regions"), _regions(visit, members if is_whole else shown, work, troubled)),
         (translated("Flows"), _flows(visit, pairs, work)),
-        (translated("Problems of the network"), _problems(visit, found.problems.problems)),
-        (translated("Outages"), _outages(visit, found.outages.outages)),
+        (translated("Problems of the network"), _problems(visit, found.problems.problems, names)),
+        (translated("Outages"), _outages(visit, found.outages.outages, names)),
     ]
     tables = [(heading, table) for heading, table in tables if table.rows]
     page = _Page(
@@ -350,7 +352,7 @@ def _flows(visit: Visit, pairs: Sequence[Pair], work: _Work) -> Table:
     )
 
 
-def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
+def _problems(visit: Visit, problems: Sequence[Problem], names: Names) -> Table:
     return Table(
         label=translated("Problems of the network"),
         head=heads(
@@ -367,7 +369,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
                 Cell(each.header.id, "row", href=visit.address(problem.path_of(each.header.id))),
                 problem_state_cell(each.header),
                 severity_cell(each.header.severity),
-                Cell(told_cause(each.header)),
+                Cell(told_cause(each.header, names)),
                 Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
                 Cell(told_age(each.header.start_time, visit.now), style="kind"),
@@ -377,7 +379,7 @@ def _problems(visit: Visit, problems: Sequence[Problem]) -> Table:
     )
 
 
-def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
+def _outages(visit: Visit, outages: Sequence[Outage], names: Names) -> Table:
     return Table(
         label=translated("Outages"),
         head=heads(
@@ -390,7 +392,7 @@ def _outages(visit: Visit, outages: Sequence[Outage]) -> Table:
         ),
         rows=[
             [
-                Cell(told_element(each.element), "row"),
+                Cell(told_element(each.element, names), "row"),
                 Cell(translated("degraded") if each.condition == _DEGRADED else translated("down"), badge="late"),
                 Cell(region_name(each.region)),
                 Cell(told_age(each.start_time, visit.now), style="kind"),

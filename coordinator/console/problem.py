@@ -1,11 +1,14 @@
 """The page of a problem of the network: its cause, its evidence, whom it affects, and the reports of an accident."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 
 from coordinator.console import rpcs
+from coordinator.console.registry import network_of
 from coordinator.console.tables_page import heads
 from coordinator.console.words import problem_state_cell
 from coordinator.problems.rules import complaints, customers
+from coordinator.wording.elements import SERVICE, names_in, told_elements
 from coordinator.wording.problems import (
     grade_of,
     next_report,
@@ -29,6 +32,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     RecordReportResponse,
     ReportKind,
 )
+from gateway.api.federation.v1.network_pb2 import Network
+from gateway.cli.problems import Names
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.pages import Calling, Form, Shown, View, Visit
 from gateway.web.console.parts import Event, Fact, Option, due_cell
@@ -49,12 +54,14 @@ def path_of(problem_id: str) -> str:
     return f"{_TAB}/{problem_id}"
 
 
-async def _read(visit: Visit, calling: Calling) -> GetProblemResponse:
-    return await calling.ask(rpcs.GET_PROBLEM, GetProblemRequest(problem_id=visit.names[_ID]))
+async def _read(visit: Visit, calling: Calling) -> tuple[GetProblemResponse, Network]:
+    asked = calling.ask(rpcs.GET_PROBLEM, GetProblemRequest(problem_id=visit.names[_ID]))
+    return await asyncio.gather(asked, network_of(calling))
 
 
-def _show(visit: Visit, found: GetProblemResponse) -> Shown:
-    problem = found.problem
+def _show(visit: Visit, read: tuple[GetProblemResponse, Network]) -> Shown:
+    found, network = read
+    problem, names = found.problem, names_in(network)
     report = next_report(problem)
     page = TicketPage(
         state=problem_state_cell(problem.header),
@@ -62,8 +69,8 @@ def _show(visit: Visit, found: GetProblemResponse) -> Shown:
         about=why_no_accident(problem) or translated("Grade: {grade}", grade=grade_of(problem)),
         texts=(),
         facts_heading=translated("Problem"),
-        facts=known(_facts(visit, found)),
-        tables=filled([_evidence(found), _affected(problem.affected), _reports(visit, problem.reports)]),
+        facts=known(_facts(visit, found, names)),
+        tables=filled([_evidence(found, names), _affected(problem.affected), _reports(visit, problem.reports)]),
         course_heading=translated("Course"),
         course=[Event(told_time(time), what, "") for time, what in sorted(steps(problem, found.events))],
         entries=list(_entries(visit, problem.reports)),
@@ -71,12 +78,12 @@ def _show(visit: Visit, found: GetProblemResponse) -> Shown:
     return page.shown(problem.header.id, _TAB)
 
 
-def _facts(visit: Visit, found: GetProblemResponse) -> Iterator[Fact]:
+def _facts(visit: Visit, found: GetProblemResponse, names: Names) -> Iterator[Fact]:
     header = found.problem.header
-    yield Fact(translated("Cause"), told_evidence(header))
+    yield Fact(translated("Cause"), told_evidence(header, names))
     yield Fact(translated("Severity"), told_severity(header.severity))
     yield Fact(translated("Regions"), enumerated(map(region_name, header.regions)))
-    yield Fact(translated("Services"), enumerated(header.services))
+    yield Fact(translated("Services"), told_elements(SERVICE, header.services, names))
     counted = customers(found.problem) if found.problem.affected else None
     yield Fact(translated("Affected"), told_affected(counted, complaints(found.problem)))
     yield Fact(translated("Began"), told_if_set(header.start_time))
@@ -86,22 +93,22 @@ def _facts(visit: Visit, found: GetProblemResponse) -> Iterator[Fact]:
         yield Fact(translated("Part of"), merged, visit.address(path_of(merged)))
 
 
-def _evidence(found: GetProblemResponse) -> Table:
+def _evidence(found: GetProblemResponse, names: Names) -> Table:
     """The alarms and faults, the one that reports the root cause first."""
     parent = found.problem.header.parent_id
     return Table(
         label=translated("Alarms and faults"),
         head=heads(translated("Event"), translated("Severity"), translated("Places"), translated("Began and ended")),
-        rows=[_event(each, parent) for each in sorted(found.events, key=lambda each: each.id != parent)],
+        rows=[_event(each, parent, names) for each in sorted(found.events, key=lambda each: each.id != parent)],
     )
 
 
-def _event(event: NetworkEvent, parent: str) -> Sequence[Cell]:
+def _event(event: NetworkEvent, parent: str, names: Names) -> Sequence[Cell]:
     ended = translated("withdrawn") if event.retracted else told_if_set(event.clear_time)
     return [
         Cell(event.id, "row", note=translated("reports the cause") if event.id == parent else told_kind(event)),
         Cell(told_gravity(event)),
-        Cell(told_places(event)),
+        Cell(told_places(event, names)),
         Cell(told_if_set(event.raise_time), style="time", note=ended),
     ]
 
@@ -169,7 +176,7 @@ def _told(_: Visit, answer: RecordReportResponse) -> str:
 
 VIEW = View.of(
     f"{_TAB}/{{{_ID}}}",
-    (rpcs.GET_PROBLEM,),
+    (rpcs.GET_PROBLEM, rpcs.GET_CONFIGURATION),
     _read,
     _show,
     forms=(Form.of(_REPORT, rpcs.RECORD_REPORT, _made, _told, (_KIND,)),),

@@ -1,18 +1,23 @@
 """The problems of the network that several regions see: filters, and a table."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.console import problem, rpcs
 from coordinator.console.filters import REGION, region_of
+from coordinator.console.registry import network_of
 from coordinator.console.tables_page import heads
 from coordinator.console.words import problem_state_cell
 from coordinator.problems.rules import complaints, customers
 from coordinator.wording.ages import told_age
+from coordinator.wording.elements import names_in
 from coordinator.wording.problems import grade_of, next_report, told_evidence, told_report
 from gateway.api.coordinator.v1.problem_service_pb2 import ListProblemsRequest, ListProblemsResponse, Problem
+from gateway.api.federation.v1.network_pb2 import Network
+from gateway.cli.problems import Names
 from gateway.web.console.lists import PAGE, chosen_of, chosen_word
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.console.parts import Option, due_cell, severity_cell
@@ -38,23 +43,33 @@ def _request(visit: Visit, part: Part) -> ListProblemsRequest:
     )
 
 
-async def _read(visit: Visit, calling: Calling) -> Found[ListProblemsResponse]:
-    return await _COLUMNS.read(
+@dataclass(frozen=True)
+class _Read:
+    """The problems, and the registry that has the names of their elements."""
+
+    problems: Found[ListProblemsResponse]
+    network: Network
+
+
+async def _read(visit: Visit, calling: Calling) -> _Read:
+    problems = _COLUMNS.read(
         visit, _MOST, lambda part: calling.ask(rpcs.LIST_PROBLEMS, _request(visit, part)), lambda each: each.problems
     )
+    return _Read(*await asyncio.gather(problems, network_of(calling)))
 
 
-def _show(visit: Visit, found: Found[ListProblemsResponse]) -> Shown:
+def _show(visit: Visit, read: _Read) -> Shown:
+    found = read.problems
     options = [
         Option(_REPORTS, translated("with a report to make")),
         Option(_ALL, translated("also ended ones")),
     ]
     choices = [chosen_of(visit, _SHOW, translated("Problems"), options), region_of(visit)]
-    page = _COLUMNS.page(visit, PATH, choices, _table(visit, found.answer.problems), found)
+    page = _COLUMNS.page(visit, PATH, choices, _table(visit, found.answer.problems, names_in(read.network)), found)
     return page.shown(translated("Problems of the network"), PATH)
 
 
-def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
+def _table(visit: Visit, problems: Sequence[Problem], names: Names) -> Table:
     return Table(
         label=translated("Problems of the network"),
         head=heads(
@@ -74,7 +89,7 @@ def _table(visit: Visit, problems: Sequence[Problem]) -> Table:
                 Cell(each.header.id, "row", href=visit.address(problem.path_of(each.header.id))),
                 problem_state_cell(each.header),
                 severity_cell(each.header.severity),
-                Cell(told_evidence(each.header)),
+                Cell(told_evidence(each.header, names)),
                 Cell(enumerated(map(region_name, each.header.regions))),
                 Cell(f"{customers(each):,}", style="figure"),
                 Cell(f"{complaints(each):,}", style="figure"),
@@ -116,4 +131,4 @@ _COLUMNS = Columns[Problem](
         Column("due_time", _due_time),
     ],
 )
-VIEW = View.of(PATH, (rpcs.LIST_PROBLEMS,), _read, _show, (_SHOW, REGION, SORT, PAGE))
+VIEW = View.of(PATH, (rpcs.LIST_PROBLEMS, rpcs.GET_CONFIGURATION), _read, _show, (_SHOW, REGION, SORT, PAGE))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from coordinator.wording.elements import LINK, SERVICE, SITE, told_elements
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
     AccidentReport,
@@ -12,17 +13,17 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
-from gateway.cli.problems import told_cause
+from gateway.cli.problems import UNNAMED, Names, told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import enumerated, remarked, translated
 from gateway.wording.words import told_severity, value_word
 
 
-def told_evidence(header: ProblemHeader) -> str:
+def told_evidence(header: ProblemHeader, names: Names = UNNAMED) -> str:
     """The root cause with its confidence. Without a claimed one, the property that the events share."""
-    is_sure = is_cause_known(header) and header.HasField("confidence")
-    return remarked(told_cause(header), f"{header.confidence} %") if is_sure else told_cause(header)
+    is_sure, cause = is_cause_known(header) and header.HasField("confidence"), told_cause(header, names)
+    return remarked(cause, f"{header.confidence} %") if is_sure else cause
 
 
 def told_report(report: AccidentReport) -> str:
@@ -77,9 +78,10 @@ def told_gravity(event: NetworkEvent) -> str:
     return enumerated([severity, value_word(NetworkCondition.DESCRIPTOR, event.condition)])
 
 
-def told_places(event: NetworkEvent) -> str:
-    """The links, sites and services of an event."""
-    return enumerated([*event.links, *event.sites, *event.services])
+def told_places(event: NetworkEvent, names: Names = UNNAMED) -> str:
+    """The links, sites and services of an event, by their names."""
+    told = ((LINK, event.links), (SITE, event.sites), (SERVICE, event.services))
+    return enumerated(told_elements(kind, ids, names) for kind, ids in told if ids)
 
 
 def steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:

@@ -1,5 +1,8 @@
 """The printed words for network problems and their parts."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from gateway.api.federation.v1.problem_pb2 import (
     NetworkCondition,
     NetworkElement,
@@ -11,15 +14,21 @@ from gateway.federation.problems import is_cause_known
 from gateway.wording.languages import enumerated, translated
 from gateway.wording.words import value_word
 
+Names = Mapping[tuple[NetworkElementKind.ValueType, str], str]
+"""The names of elements of the network, each with its id, by their kinds and ids."""
+UNNAMED: Names = MappingProxyType({})
+"""No names: each element has its id."""
 
-def told_element(element: NetworkElement) -> str:
-    """A site, a link or a service by its kind and id."""
-    return f"{value_word(NetworkElementKind.DESCRIPTOR, element.kind)} {element.id}"
+
+def told_element(element: NetworkElement, names: Names = UNNAMED) -> str:
+    """A site, a link or a service by its kind and its name; by its id where `names` lacks it."""
+    kind = value_word(NetworkElementKind.DESCRIPTOR, element.kind)
+    return f"{kind} {names.get((element.kind, element.id), element.id)}"
 
 
-def told_cause(header: ProblemHeader) -> str:
-    """The root cause. Without a claimed one, the property that the events share."""
-    element = told_element(header.root_cause)
+def told_cause(header: ProblemHeader, names: Names = UNNAMED) -> str:
+    """The root cause, as `told_element`. Without a claimed one, the property that the events share."""
+    element = told_element(header.root_cause, names)
     return element if is_cause_known(header) else translated("unknown, near {element}", element=element)
 
 

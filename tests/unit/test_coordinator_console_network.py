@@ -12,6 +12,7 @@ from coordinator.risks.rules import listed
 from coordinator.wording.paths import STEPS
 from gateway.api.coordinator.v1.problem_service_pb2 import RecordReportRequest, ReportKind
 from gateway.api.coordinator.v1.risk_service_pb2 import ListRisksRequest, RiskAct
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind
 from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.errors import Refused
 from gateway.web.console.fields import Fields
@@ -105,6 +106,29 @@ def test_a_problem_shows_its_evidence_and_a_form_for_the_reports_that_are_left()
     (form,) = view_of("/problems/{id}").forms
     sent = replace(visit("", ADMIN, id="problem-1"), form=Fields.parsed("act=report-made&kind=written"))
     assert form.request(sent) == RecordReportRequest(problem_id="problem-1", kind=ReportKind.REPORT_KIND_WRITTEN)
+
+
+def test_the_pages_of_problems_and_outages_name_the_elements_of_the_network() -> None:
+    told, listed, one, out = network(), problems(), problem(), outages()
+    registry = told.configuration.network
+    registry.links.add(id="chengdu-1", site_a="guangzhou", site_b="chengdu")
+    registry.services.add(id="broadband").name.zh_cn = "广州宽带"
+    for cause in (listed.problems[0].header.root_cause, one.problem.header.root_cause, out.outages[0].element):
+        cause.kind = NetworkElementKind.NETWORK_ELEMENT_KIND_LINK
+        cause.id = "chengdu-1"
+    one.events[0].links[:] = ["chengdu-1", "unknown-1"]
+    pages = {
+        "board": written("/board", regions(), orders(), listed, out, told),
+        "problems": written("/problems", listed, told),
+        "problem": written("/problems/{id}", one, told, id="problem-1"),
+    }
+    link = "广州 - chengdu（chengdu-1）"
+    assert {name: page.count(f"链路 {link}") for name, page in pages.items()} == {
+        "board": 2,
+        "problems": 1,
+        "problem": 1,
+    }
+    assert [each for each in ("广州宽带（broadband）", f"{link}、unknown-1") if each not in pages["problem"]] == []
 
 
 def test_the_style_sheet_has_a_colour_for_each_step_of_a_heat_map() -> None:

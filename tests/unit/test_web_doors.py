@@ -16,6 +16,7 @@ DOORS = {
     "coordinator/console": (
         "coordinator.configuration.comparing.changes_of",
         "coordinator.oversight.settlement_rules.",
+        "gateway.cli.problems.Names",
         "gateway.cli.problems.told_",
         "gateway.federation.files.dump",
     ),
