@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from coordinator.console import path_questions, paths, rpcs
 from coordinator.console.filters import REGION, region_of
 from coordinator.console.tables_page import heads
+from coordinator.wording.elements import LINK, told_elements
 from coordinator.wording.paths import (
     explanations,
     heat_maps,
@@ -20,6 +21,7 @@ from gateway.api.coordinator.v1.path_service_pb2 import (
     RegionPaths,
     SitePaths,
 )
+from gateway.cli.problems import Names
 from gateway.web.console.lists import list_page
 from gateway.web.console.pages import Calling, Shown, View, Visit
 from gateway.web.tables import Cell, Table
@@ -53,7 +55,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         _table(visit, found, has_change=bool(after)),
         "",
         texts=path_questions.texts(visit),
-        notes=path_questions.notes(answer.down, answer.unanswered),
+        notes=path_questions.notes(found.question, answer.down, answer.unanswered),
         above=[replace(each, caption=each.label) for each in heat_maps(present, after)],
     )
     return page.shown(translated("Paths between regions"), PATH)
@@ -95,7 +97,7 @@ def _table(visit: Visit, found: _Found, *, has_change: bool) -> Table:
                     "row",
                     href=_href(visit, each),
                 ),
-                *_present(each.paths, has_verdict=bool(quality_class)),
+                *_present(each.paths, found.question.elements, has_verdict=bool(quality_class)),
                 *(_delay(each.changed, has_verdict=bool(quality_class)) if has_change else ()),
             ]
             for each in _chosen(visit, found.answer.pairs, has_change=has_change)
@@ -104,14 +106,14 @@ def _table(visit: Visit, found: _Found, *, has_change: bool) -> Table:
     )
 
 
-def _present(found: SitePaths, *, has_verdict: bool) -> Iterator[Cell]:
+def _present(found: SitePaths, elements: Names, *, has_verdict: bool) -> Iterator[Cell]:
     quality = found.best.quality if found.HasField("best") else None
     yield from _delay(found, has_verdict=has_verdict)
     yield Cell("" if quality is None else told_delay(quality.delay_variation_us), style="figure")
     yield Cell("" if quality is None else told_loss(quality.loss_ppb), style="figure")
     other = told_delay(found.alternative.quality.delay_us) if found.HasField("alternative") else ""
     yield Cell(other, style="figure")
-    yield Cell(" ".join(found.shared_links))
+    yield Cell(told_elements(LINK, found.shared_links, elements))
 
 
 def _delay(found: SitePaths, *, has_verdict: bool) -> Iterator[Cell]:

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from coordinator.console.registry import network_of
 from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
 from coordinator.wording.answers import unanswered_line
+from coordinator.wording.elements import names_in
 from coordinator.wording.paths import told_down, told_missing
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import PathBasis
 from gateway.api.federation.v1.network_pb2 import Network
+from gateway.cli.problems import Names
 from gateway.errors import invalid
 from gateway.web.console.lists import TextFilter, chosen_of, chosen_word, text_filter
 from gateway.web.console.pages import Calling, Visit
@@ -27,6 +30,11 @@ class Question:
 
     network: Network
     basis: PathBasis
+
+    @cached_property
+    def elements(self) -> Names:
+        """The names of sites, links and services, each with its id, in the language of the page."""
+        return names_in(self.network)
 
     @property
     def names(self) -> Mapping[str, str]:
@@ -81,7 +89,7 @@ def asked(visit: Visit) -> Mapping[str, str]:
     return {name: visit.query.text(name) for name in QUERY}
 
 
-def notes(down: Sequence[str], unanswered: Sequence[UnansweredRegion]) -> Sequence[str]:
+def notes(question: Question, down: Sequence[str], unanswered: Sequence[UnansweredRegion]) -> Sequence[str]:
     """The sentences about links that are down, and about regions without an answer."""
     missing = [told_missing(), *map(unanswered_line, unanswered)] if unanswered else []
-    return [each for each in (told_down(down), *missing) if each]
+    return [each for each in (told_down(down, question.elements), *missing) if each]

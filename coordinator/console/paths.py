@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from coordinator.console import path_questions, rpcs
 from coordinator.console.tables_page import TablesPage, heads
+from coordinator.wording.elements import LINK
 from coordinator.wording.paths import (
     told_basis,
     told_delay,
@@ -50,15 +51,16 @@ async def _read(visit: Visit, calling: Calling) -> _Found:
 
 def _show(visit: Visit, found: _Found) -> Shown:
     answer, quality_class, names = found.answer, found.question.basis.quality_class, found.question.names
+    elements = found.question.elements
     start, end = (names.get(each, each) for each in (answer.paths.start, answer.paths.end))
     named = list(_named(answer.paths, translated("Best path"), translated("Alternative"), _apart))
-    facts = [Fact(translated("Alternative"), told_shared(answer.paths, names))]
+    facts = [Fact(translated("Alternative"), told_shared(answer.paths, names, elements))]
     if answer.HasField("changed"):
         after = translated("Best path, after the change"), translated("Alternative, after the change")
         named += _named(answer.changed, *after, _apart_after)
         facts.append(Fact(translated("After the change"), told_gain(answer.paths, answer.changed)))
-        facts.append(Fact(after[1], told_shared(answer.changed, names)))
-    warnings = [*path_questions.notes(answer.down, answer.unanswered)]
+        facts.append(Fact(after[1], told_shared(answer.changed, names, elements)))
+    warnings = [*path_questions.notes(found.question, answer.down, answer.unanswered)]
     if not answer.paths.HasField("best"):
         warnings.append(translated("there is no way from {start} to {end}", start=start, end=end))
     page = TablesPage(
@@ -67,7 +69,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
         figures=[_chart(named, found.question)] if named else (),
         tables=[
             (translated("Figures"), _figures(named, quality_class, names)),
-            *((title, _hops(title, each, names)) for title, each in named),
+            *((title, _hops(title, each, found.question)) for title, each in named),
         ],
         links_heading=translated("Network"),
         links=[Link(translated("Paths between regions"), visit.address(_TAB, **path_questions.asked(visit)))],
@@ -158,7 +160,8 @@ def verdict_cell(path: NetworkPath) -> Cell:
     return Cell(told, badge=("done" if path.budget.kept else "late") if told else "")
 
 
-def _hops(title: str, path: NetworkPath, names: Mapping[str, str]) -> Table:
+def _hops(title: str, path: NetworkPath, question: path_questions.Question) -> Table:
+    names = question.names
     return Table(
         label=title,
         head=heads(
@@ -172,7 +175,7 @@ def _hops(title: str, path: NetworkPath, names: Mapping[str, str]) -> Table:
         ),
         rows=[
             [
-                Cell(each.link, "row"),
+                Cell(question.elements.get((LINK, each.link), each.link), "row"),
                 _named_by_id(names.get(each.start, each.start), each.start),
                 _named_by_id(names.get(each.end, each.end), each.end),
                 Cell(told_delay(each.quality.delay_us), style="figure"),

@@ -4,7 +4,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from coordinator.wording.elements import LINK, told_elements
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.cli.problems import UNNAMED, Names
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
 
@@ -93,9 +95,9 @@ def heat_maps(present: Sequence[Pair], after: Sequence[Pair]) -> Sequence[Table]
     return [_heat_map(title, pairs, most) for title, pairs in titled if pairs]
 
 
-def told_down(down: Sequence[str]) -> str:
+def told_down(down: Sequence[str], elements: Names = UNNAMED) -> str:
     """The links that are down, as a sentence; empty without one."""
-    return translated("Down: {links}", links=enumerated(down)) if down else ""
+    return translated("Down: {links}", links=told_elements(LINK, down, elements)) if down else ""
 
 
 def told_missing() -> str:
@@ -134,12 +136,13 @@ def _heat(names: str, pair: Pair | None, most: int) -> Cell:
     return Cell(f"{best.quality.delay_us / 1000:.0f}", style=style, hint=said.strip(), href=pair.href)
 
 
-def told_shared(paths: contract.SitePaths, names: Mapping[str, str]) -> str:
+def told_shared(paths: contract.SitePaths, names: Mapping[str, str], elements: Names = UNNAMED) -> str:
     """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative.
 
-    `names` has the names of sites by id; a site without one has its id.
+    `names` has the names of sites by id, `elements` those of links; an element without one has its id.
     """
-    links, sites = enumerated(paths.shared_links), enumerated(names.get(each, each) for each in paths.shared_sites)
+    links = told_elements(LINK, paths.shared_links, elements)
+    sites = enumerated(names.get(each, each) for each in paths.shared_sites)
     if not paths.HasField("alternative"):
         return translated("There is no alternative.") if paths.HasField("best") else ""
     if links:

@@ -80,6 +80,19 @@ def test_the_paths_of_a_pair_are_bars_with_the_bound_of_the_class_and_their_link
     assert (texts.count("guangzhou – chengdu"), texts.count("guangzhou")) == (6, 6), "the ids that a command takes"
 
 
+def test_the_links_of_paths_stand_with_the_names_of_their_ends() -> None:
+    told, answer, found = network(), matrix(), ways()
+    told.configuration.network.links.add(id="henan-1", site_a="guangzhou", site_b="henan")
+    link = told.configuration.network.links[0]
+    link.site_a, link.site_b = "guangzhou", "xian"
+    found.down.append("henan-1")
+    page = written("/network", told, answer)
+    assert [each for each in ("<td>广州 - xian（xian-1）</td>", "广州 - henan（henan-1）") if each not in page] == []
+    texts = read(written("/network/paths", told, found, query="from=guangdong&to=sichuan")).texts
+    assert texts.count("广州 - xian（xian-1）") == 6, "the link of each path"
+    assert [each for each in texts if "henan-1" in each] == ["中断的链路：广州 - henan（henan-1）"]
+
+
 def test_a_risk_of_accidents_leads_to_its_problem_and_to_the_one_before() -> None:
     def links(*, lasts: bool) -> list[str]:
         found = risks()
