@@ -4,6 +4,7 @@ import asyncio
 from contextvars import ContextVar, Token
 from typing import NamedTuple
 
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.rpc.acting import Acting
@@ -31,6 +32,18 @@ class Call(NamedTuple):
         """The proven member of staff as the audit chain keeps it; empty without a proof."""
         acting = self.acting
         return acting.proof.told if acting is not None and acting.proof is not None else ""
+
+    @property
+    def staff_certificates(self) -> Certificates:
+        """Of the member of staff who acts, and of their issuers: of the call, or of a statement.
+
+        There are none where an identity provider vouches for them, and where nobody of staff has proven who acts.
+        """
+        if self.identity.role == Role.ROLE_STAFF:
+            return self.certificates
+        acting = self.acting
+        peer = acting.proof.peer if acting is not None and acting.proof is not None else None
+        return () if peer is None else peer.certificates
 
     def seconds_left(self, at_most: float) -> float:
         """The timeout of an onward call: the time left less one hop's margin, and at most `at_most`.

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -46,6 +47,11 @@ class IssuedNumber:
 
 Certificates: TypeAlias = Sequence[tuple[IssuedNumber, x509.Certificate]]
 """The certificates of a peer with their numbers."""
+
+
+def pem_of(certificates: Certificates) -> bytes:
+    """The certificates as a chain in PEM, to be stored; empty for none."""
+    return b"".join(each.public_bytes(Encoding.PEM) for _, each in certificates)
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,10 @@ class Revocations:
         """Whether a certificate is revoked by its issuer."""
         return self._is_revoked(IssuedNumber.of(certificate), certificate)
 
+    def names_any(self, chain: bytes | None) -> bool:
+        """Whether a certificate of a chain that was stored by `pem_of` is revoked by its issuer; False for no chain."""
+        return any(map(self.names, x509.load_pem_x509_certificates(chain))) if chain else False
+
     def verified(self, told: RevocationList) -> VerifiedList:
         """Verifies a list that is to be published, whether or not it may replace another.
 

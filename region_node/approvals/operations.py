@@ -10,6 +10,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.numberplan import normalize
 from gateway.rpc.acting import not_proven
+from gateway.security.peers import Certificates, pem_of
+from gateway.security.revocations import Revocations
 from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, time_in, to_microseconds
@@ -34,6 +36,18 @@ class Act:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """The decision of a member of staff on a proposed act."""
+
+    decider: str
+    confirmed: bool
+    number: str = field(default="", repr=False)
+    """Of a reading, as the decider knows it; else empty."""
+    certificates: Certificates = field(default=(), repr=False)
+    """Of the decider, as `Call.staff_certificates`."""
+
+
+@dataclass(frozen=True)
 class Awaited:
     """The act waits for a second person: what the operation stored is kept, and its caller is refused."""
 
@@ -53,19 +67,25 @@ def _zone(context: RegionContext) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | Awaited:
+def approval_of(tx: Transaction, act: Act, call: AuditedCall, revocations: Revocations) -> ApprovalRow | Awaited:
     """The confirmed approval of a caller's act; without one the proposal, which is made unless it is there.
 
-    Each caller needs an approval of its own. Raises Refused with STAFF_NOT_PROVEN where nobody has proven who proposes:
-    a name that an operator system gives is no first person, even where the region believes it otherwise.
+    Each caller needs an approval of its own. One with a revoked certificate ends, and the act is proposed anew. Raises
+    Refused with STAFF_NOT_PROVEN where nobody has proven who proposes: a name that an operator system gives is no first
+    person, even where the region believes it otherwise.
     """
     content = _content(tx, act, call.actor)
     known = newest_of(tx, content)
     state = None if known is None else known.state_at(call.now)
-    if known is not None and state == rules.CONFIRMED:
-        return known
-    if known is not None and state == rules.PROPOSED:
-        return Awaited(known)
+    if known is None or state not in rules.TRANSITIONS:
+        return _proposed(tx, act, call, content, None)
+    if _is_revoked(known, revocations):
+        return _proposed(tx, act, call, content, known)
+    return known if state == rules.CONFIRMED else Awaited(known)
+
+
+def _proposed(tx: Transaction, act: Act, call: AuditedCall, content: str, former: ApprovalRow | None) -> Awaited:
+    """The proposal of a caller's act. A former approval with a revoked certificate ends by it."""
     if not call.proven:
         problem, chinese = "a proven one proposes what two people do", "须由两人办理的事项须由身份经证明的员工提出"
         raise not_proven(call.actor, problem, chinese)
@@ -86,9 +106,15 @@ def approval_of(tx: Transaction, act: Act, call: AuditedCall) -> ApprovalRow | A
         expire_time=to_microseconds(call.now + rules.TO_DECIDE),
         decider="",
         decide_time=None,
+        proposer_certificates=pem_of(call.certificates) or None,
+        decider_certificates=None,
     )
+    told = ApprovalAct.Name(act.act)
+    if former is not None:
+        tx.update(APPROVALS, former._replace(state=rules.EXPIRED, expire_time=time))
+        told = f"{told}, in place of {former.approval_id}, which a revoked certificate ends"
     tx.insert(APPROVALS, row)
-    call.record(tx, "ProposeAct", row.approval_id, ApprovalAct.Name(act.act))
+    call.record(tx, "ProposeAct", row.approval_id, told)
     return Awaited(row)
 
 
@@ -97,24 +123,37 @@ def use(tx: Transaction, approval: ApprovalRow) -> None:
     tx.update(APPROVALS, approval._replace(state=rules.DONE))
 
 
-def decide(tx: Transaction, approval_id: str, decider: str, number: str, now: datetime, *, confirmed: bool) -> Approval:
+def decide(tx: Transaction, approval_id: str, decision: Decision, revocations: Revocations, now: datetime) -> Approval:
     """A member of staff confirms a proposed act, or rejects one that is not done; proposers also reject their own.
 
-    Raises Refused with APPROVAL_NOT_FOUND, APPROVAL_STATE_FORBIDS, APPROVER_IS_PROPOSER, and with APPROVAL_DIFFERS
-    where the number is not the one of the reading.
+    Raises Refused with APPROVAL_NOT_FOUND, APPROVAL_STATE_FORBIDS, APPROVER_IS_PROPOSER, with APPROVAL_DIFFERS where
+    the number is not the one of the reading, and with PROPOSER_CERTIFICATE_REVOKED for a confirmation.
     """
     row = require_row(tx, approval_id)
-    state = rules.CONFIRMED if confirmed else rules.REJECTED
+    state = rules.CONFIRMED if decision.confirmed else rules.REJECTED
     rules.require_decidable(row.state_at(now), state)
     expires = row.expire_time
-    if confirmed:
-        rules.require_another(row.proposer, decider)
-        if row.number and (not number or number_index(tx, normalize(number)) != row.number):
+    if decision.confirmed:
+        rules.require_another(row.proposer, decision.decider)
+        if row.number and (not decision.number or number_index(tx, normalize(decision.number)) != row.number):
             raise Refused(Reason.REASON_APPROVAL_DIFFERS, approval=approval_id)
+        if revocations.names_any(row.proposer_certificates):
+            raise Refused(Reason.REASON_PROPOSER_CERTIFICATE_REVOKED, approval=approval_id, proposer=row.proposer)
         expires = to_microseconds(now + rules.TO_ACT)
-    decided = row._replace(state=state, expire_time=expires, decider=decider, decide_time=to_microseconds(now))
+    decided = row._replace(
+        state=state,
+        expire_time=expires,
+        decider=decision.decider,
+        decide_time=to_microseconds(now),
+        decider_certificates=pem_of(decision.certificates) or None,
+    )
     tx.update(APPROVALS, decided)
     return decided.message(now)
+
+
+def _is_revoked(approval: ApprovalRow, revocations: Revocations) -> bool:
+    """Whether a certificate of either person is revoked: a thief may have proposed the act, or confirmed it."""
+    return any(map(revocations.names_any, (approval.proposer_certificates, approval.decider_certificates)))
 
 
 def _content(tx: Transaction, act: Act, caller: str) -> str:

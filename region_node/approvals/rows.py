@@ -15,9 +15,13 @@ from region_node.approvals import rules
 _KEPT_AFTER_EXPIRY = 30 * 86_400_000_000  # microseconds
 
 
-@prints_without("content", "number")
+@prints_without("content", "number", "proposer_certificates", "decider_certificates")
 class ApprovalRow(NamedTuple):
-    """The columns of an approval; `content` and `number` are keyed hashes."""
+    """The columns of an approval; `content` and `number` are keyed hashes.
+
+    The certificates of both people are in PEM, with those of their issuers; None where an identity provider has vouched
+    for the person, or an earlier version has written the row.
+    """
 
     approval_id: str
     act: int
@@ -34,6 +38,8 @@ class ApprovalRow(NamedTuple):
     expire_time: int
     decider: str
     decide_time: int | None
+    proposer_certificates: bytes | None
+    decider_certificates: bytes | None
 
     @property
     def confirmation(self) -> str:
@@ -67,7 +73,18 @@ APPROVALS = Table(
     "approvals",
     ApprovalRow,
     key=("approval_id",),
-    fixed=("act", "content", "number", "customer_id", "purpose", "reference", "reason", "caller", "proposer"),
+    fixed=(
+        "act",
+        "content",
+        "number",
+        "customer_id",
+        "purpose",
+        "reference",
+        "reason",
+        "caller",
+        "proposer",
+        "proposer_certificates",
+    ),
 )
 
 

@@ -3,6 +3,7 @@
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct, OperatorScope
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.revocations import Revocations
 from gateway.store.port import Transaction
 from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.approvals.scope_changes import Names, changed, require_known, told_change, widens
@@ -17,7 +18,9 @@ def scopes_in_force(tx: Transaction) -> list[OperatorScope]:
     return [message_of(name, scope) for name, scope in scopes.items()]
 
 
-def set_scope(tx: Transaction, operator: str, scope: Scope | None, call: AuditedCall, known: Names) -> Awaited | None:
+def set_scope(
+    tx: Transaction, operator: str, scope: Scope | None, call: AuditedCall, known: Names, revocations: Revocations
+) -> Awaited | None:
     """Stores another scope of an operator system; None removes it. The scope in force is not stored again.
 
     A widening waits until a second member of staff has confirmed each of its differences from the scope in force.
@@ -33,7 +36,8 @@ def set_scope(tx: Transaction, operator: str, scope: Scope | None, call: Audited
         require_known(before, after, operator, known)
     confirmed = ""
     if widens(before, after, operator):
-        approval = approval_of(tx, Act(ApprovalAct.APPROVAL_ACT_WIDEN_OPERATOR_SCOPE, reference=told), call)
+        act = Act(ApprovalAct.APPROVAL_ACT_WIDEN_OPERATOR_SCOPE, reference=told)
+        approval = approval_of(tx, act, call, revocations)
         if isinstance(approval, Awaited):
             return approval
         use(tx, approval)

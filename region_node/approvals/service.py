@@ -10,10 +10,12 @@ from gateway.api.region.v1.approval_service_pb2 import Approval, OperatorScope
 from gateway.api.region.v1.approval_service_pb2_grpc import ApprovalServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
+from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
 from region_node.approvals import operations
+from region_node.approvals.operations import Decision
 from region_node.approvals.rows import list_rows, require_row
 from region_node.approvals.scope_changes import Names
 from region_node.approvals.scopes import scopes_in_force, set_scope
@@ -66,10 +68,11 @@ class ApprovalService(ApprovalServiceServicer):
         context: grpc.aio.ServicerContext[api.DecideApprovalRequest, api.DecideApprovalResponse],
     ) -> api.DecideApprovalResponse:
         """See the contract."""
+        certificates = current_call().staff_certificates
 
         def decide(tx: Transaction, caller: Caller, now: datetime) -> Approval:
-            decider = caller.identity.name
-            return operations.decide(tx, request.approval_id, decider, request.number, now, confirmed=request.confirmed)
+            decision = Decision(caller.identity.name, request.confirmed, request.number, certificates)
+            return operations.decide(tx, request.approval_id, decision, self._context.border.keys.revocations, now)
 
         action = "ConfirmAct" if request.confirmed else "RejectAct"
         known = partial(_known, now=self._clock.now())
@@ -95,7 +98,8 @@ class ApprovalService(ApprovalServiceServicer):
         _require_operator(operator)
         scope = _scope(operator, request.scope) if request.HasField("scope") else None
         known = {} if scope is None else self._names(operator)
-        awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call, known))
+        revocations = self._context.border.keys.revocations
+        awaited = await self._store.write(lambda tx: set_scope(tx, operator, scope, call, known, revocations))
         if awaited is not None:
             raise awaited.refused(self._context)
         await self._scopes.look()

@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import SplitResult
 
-from cryptography import x509
-
 from gateway.api.region.v1.listener_service_pb2 import EventFormat
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -159,8 +157,7 @@ class ListenerDelivery:
 
     def _require_not_revoked(self, row: ListenerRow) -> None:
         """Raises Refused with CERTIFICATE_REVOKED for a listener that a thief may have registered."""
-        revocations = self._ports.context.border.keys.revocations
-        if row.certificates and any(map(revocations.names, x509.load_pem_x509_certificates(row.certificates))):
+        if self._ports.context.border.keys.revocations.names_any(row.certificates):
             raise Refused(Reason.REASON_CERTIFICATE_REVOKED)
 
     async def _tell_events(self, told: "_Told", events: Sequence[tuple[int, ResourceEvent]]) -> bool:

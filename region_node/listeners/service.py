@@ -1,7 +1,6 @@
 """ListenerService: gRPC for the listeners of an operator system."""
 
 import grpc
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.api.region.v1 import listener_service_pb2 as api
 from gateway.api.region.v1.listener_service_pb2 import EventFormat, Listener, ListenerResource, ListenerState
@@ -10,6 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, page_size
+from gateway.security.peers import pem_of
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_timestamp
 from region_node.listeners import rows
@@ -51,7 +51,7 @@ class ListenerService(ListenerServiceServicer):
             raise invalid("format", "names an unknown format", "格式未知")
         request.kinds[:] = known_kinds(request.kinds, resource.kinds)
         await self._callbacks.require_callable(callback_of(request.callback), operator)
-        certificates = b"".join(each.public_bytes(Encoding.PEM) for _, each in current_call().certificates)
+        certificates = pem_of(current_call().certificates)
         found = await self._store.write(lambda tx: _register(tx, operator, request, call, certificates))
         return api.RegisterListenerResponse(listener=self._told(found))
 

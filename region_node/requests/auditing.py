@@ -1,12 +1,13 @@
 """The caller of a request in the audit chain: the system by its certificate, and the person behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.auditing import audit
 from gateway.rpc.calls import current_call
+from gateway.security.peers import Certificates
 from gateway.store.port import Transaction
 from gateway.time.clock import Clock
 from region_node.node.rules import OF_STAFF
@@ -23,6 +24,8 @@ class AuditedCall:
     now: datetime
     proof: str = ""
     """The proven member of staff, as `Call.proof`; empty without a proof."""
+    certificates: Certificates = field(default=(), repr=False, compare=False)
+    """Of the proven member of staff, as `Call.staff_certificates`."""
 
     @property
     def person(self) -> str:
@@ -56,7 +59,8 @@ class AuditedCall:
 def audited_call(requester: Requester, clock: Clock) -> AuditedCall:
     """The call being served. Raises Refused where an operator system does not name the person."""
     call = current_call()
-    return AuditedCall(call.identity.path, require_reader(call.identity, requester), clock.now(), call.proof)
+    staff_id = require_reader(call.identity, requester)
+    return AuditedCall(call.identity.path, staff_id, clock.now(), call.proof, call.staff_certificates)
 
 
 def reading_requester(told: Requester) -> Requester:

@@ -22,7 +22,7 @@ from gateway.store import catch_ups, losses
 from gateway.store.losses import Loss
 from gateway.store.port import Store, Transaction
 from region_node.approvals import rules as approvals
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.approvals.rows import require_row
 from region_node.lifecycle.recovery.operations import accept, lost_commands
 from region_node.requests.auditing import AuditedCall
@@ -33,7 +33,7 @@ from tests.simulation.history import Violation
 from tests.simulation.office import Office, share
 from tests.simulation.region import Region
 from tests.simulation.virtual_time import VirtualLoop
-from tests.simulation.world import REGIONS
+from tests.simulation.world import REGIONS, keys
 
 T = TypeVar("T")
 
@@ -175,14 +175,14 @@ class Losing(Simulation):
 
         def confirm(tx: Transaction) -> None:
             if require_row(tx, approval).state != approvals.CONFIRMED:  # otherwise the answer alone was lost
-                decide(tx, approval, "li", "", now, confirmed=True)
+                decide(tx, approval, Decision("li", confirmed=True), keys().trusted.revocations, now)
 
         await _insist(store, confirm)
         assert isinstance(await _insist(store, self._accepted), Loss)
 
     def _accepted(self, tx: Transaction) -> Loss | Awaited:
         call = AuditedCall(f"region/{self._lost.name}/staff/wang", "wang", self._lost.ports.clock.of_people())
-        return accept(tx, losses.losses(tx)[0].number, "INC-1", call)
+        return accept(tx, losses.losses(tx)[0].number, "INC-1", call, keys().trusted.revocations)
 
     async def _catch_up(self) -> None:
         disk = self._lost.ports.disk

@@ -12,11 +12,12 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.federation.current import CurrentFederation
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, seal_signed
 from gateway.relay.border import Border
+from gateway.security.revocations import Revocations
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.timers import Timer, due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import registry
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.business.orders.home import UPDATE_LIFETIME
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.customers.rows import CustomerRow, insert_customer
@@ -50,6 +51,11 @@ class Archive:
         self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)
 
+    @property
+    def revocations(self) -> Revocations:
+        """Those in force at the node."""
+        return self.context.border.keys.revocations
+
     def order(self, name: str, when: datetime, state: OrderState.ValueType) -> str:
         """An order of long ago, its request, and the envelope by which it came."""
         order = Order(id=f"guangdong/counter/{name}", origin_region="guangdong", home_region="sichuan", state=state)
@@ -62,10 +68,10 @@ class Archive:
 
     def released(self, customer_id: str, reference: str, call: AuditedCall) -> holds.Hold:
         """A hold that ends once a second member of staff has confirmed it."""
-        waiting = holds.release(self.tx, customer_id, reference, call)
+        waiting = holds.release(self.tx, customer_id, reference, call, self.revocations)
         assert isinstance(waiting, Awaited)
-        decide(self.tx, waiting.approval.approval_id, "another", "", call.now, confirmed=True)
-        ended = holds.release(self.tx, customer_id, reference, call)
+        decide(self.tx, waiting.approval.approval_id, Decision("another", confirmed=True), self.revocations, call.now)
+        ended = holds.release(self.tx, customer_id, reference, call, self.revocations)
         assert isinstance(ended, holds.Hold)
         return ended
 

@@ -32,7 +32,7 @@ from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import SystemClock, time_in
 from region_node.approvals import rules
-from region_node.approvals.operations import Act, Awaited, approval_of, decide, use
+from region_node.approvals.operations import Act, Awaited, Decision, approval_of, decide, use
 from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
 from region_node.approvals.service import ApprovalService
 from region_node.care.escalations.daily_readings import readings_are_many
@@ -72,7 +72,7 @@ def what_a_region_keeps() -> Iterator[Archive]:
 
 def asked(kept: Archive, act: Act = ERASING, staff_id: str = "li", after: timedelta = timedelta(0)) -> ApprovalRow:
     """The approval of an act that a proven member of staff asks for through the operator system crm."""
-    found = approval_of(kept.tx, act, through(staff_id, after))
+    found = approval_of(kept.tx, act, through(staff_id, after), kept.revocations)
     return found.approval if isinstance(found, Awaited) else found
 
 
@@ -82,7 +82,7 @@ def through(staff_id: str = "li", after: timedelta = timedelta(0), operator: str
 
 
 def test_an_act_is_awaited_until_a_time_of_the_region(kept: Archive) -> None:
-    found = approval_of(kept.tx, ERASING, through())
+    found = approval_of(kept.tx, ERASING, through(), kept.revocations)
     assert isinstance(found, Awaited)
     refused, end = found.refused(kept.context), NOW + rules.TO_DECIDE
     assert refused.parameters["until"] == time_in(ZoneInfo("Asia/Shanghai"), end)
@@ -96,14 +96,14 @@ def test_an_act_that_was_stored_is_awaited_though_no_configuration_has_a_time_zo
         raise Refused(Reason.REASON_CONFIGURATION_MISSING)
 
     monkeypatch.setattr(type(kept.context), "time_zone", property(missing))
-    found = approval_of(kept.tx, ERASING, through())
+    found = approval_of(kept.tx, ERASING, through(), kept.revocations)
     assert isinstance(found, Awaited)
     refused = found.refused(kept.context)
     assert (refused.reason, refused.parameters["until"][-6:]) == (Reason.REASON_APPROVAL_AWAITED, "+00:00")
 
 
 def decided(kept: Archive, approval: ApprovalRow, confirmed: bool = True, by: str = "zhao", number: str = "") -> None:
-    decide(kept.tx, approval.approval_id, by, number, NOW, confirmed=confirmed)
+    decide(kept.tx, approval.approval_id, Decision(by, confirmed=confirmed, number=number), kept.revocations, NOW)
 
 
 def test_the_same_act_is_one_proposal_and_is_done_once_for_a_confirmation(kept: Archive) -> None:
@@ -132,7 +132,7 @@ def test_a_confirmation_counts_for_its_caller_its_act_and_its_time_alone(kept: A
     decided(kept, approval)
     other = Act(ERASING.act, customer_id="customer-2", reason=ERASING.reason)
     assert asked(kept, other).state == rules.PROPOSED
-    found = approval_of(kept.tx, ERASING, through(operator="app"))
+    found = approval_of(kept.tx, ERASING, through(operator="app"), kept.revocations)
     assert isinstance(found, Awaited)
     assert asked(kept, after=rules.TO_ACT - timedelta(seconds=1)).state == rules.CONFIRMED
     assert asked(kept, after=rules.TO_ACT).state == rules.PROPOSED
@@ -156,14 +156,14 @@ def test_a_confirmation_by_a_stolen_key_is_taken_back_until_the_act_is_done(kept
 def test_a_name_that_an_operator_system_gives_without_a_proof_proposes_nothing(kept: Archive, act: Act) -> None:
     named = AuditedCall("region/sichuan/operator/crm", "li", NOW)
     with pytest.raises(Refused) as caught:
-        approval_of(kept.tx, act, named)
+        approval_of(kept.tx, act, named, kept.revocations)
     assert caught.value.reason == Reason.REASON_STAFF_NOT_PROVEN
     assert caught.value.parameters["operator"] == named.actor
     assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
 
 
 def test_a_certificate_of_staff_names_the_proposer_whatever_the_request_says(kept: Archive) -> None:
-    found = approval_of(kept.tx, ERASING, AuditedCall("region/sichuan/staff/zhao", "li", NOW))
+    found = approval_of(kept.tx, ERASING, AuditedCall("region/sichuan/staff/zhao", "li", NOW), kept.revocations)
     assert isinstance(found, Awaited)
     assert found.approval.proposer == "zhao"
     with pytest.raises(Refused) as caught:
@@ -181,7 +181,7 @@ def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Arc
 
 
 def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kept: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = [replace(ERASING, reference=f"{number} {'x' * 3000}") for number in range(3)]
     monkeypatch.setattr(pages, "PAGE_BYTES", 2 * 3500)  # two of them
@@ -189,10 +189,9 @@ def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
     async def scenario() -> None:
         store = SqliteStore(tmp_path / "store.db", migrations_of(*PACKAGES), region_keys())
         for act in long:
-            await store.write(partial(approval_of, act=act, call=through()))
+            await store.write(partial(approval_of, act=act, call=through(), revocations=kept.revocations))
         enter(Call(Identity("china", Role.ROLE_STAFF, "sichuan", "zhao"), "ListApprovals", None))
-        context = cast("RegionContext", None)  # of the scopes alone
-        service = ApprovalService(context, store, SystemClock(), cast("ScopeKeeper", None), frozenset())
+        service = ApprovalService(kept.context, store, SystemClock(), cast("ScopeKeeper", None), frozenset())
         call = cast("grpc.aio.ServicerContext[ListApprovalsRequest, ListApprovalsResponse]", None)
         first = await service.ListApprovals(ListApprovalsRequest(), call)
         last = await service.ListApprovals(ListApprovalsRequest(page_token=first.next_page_token), call)

@@ -381,7 +381,7 @@ def test_a_fault_that_ended_long_ago_goes_with_all_that_is_about_it_unless_it_is
     open_one = reported(node, "open", at=old)
     assert node.count("fault_waivers") == 1
     hold = AuditedCall("staff", "chen", TONIGHT)
-    holds.hold(node.tx, LINE.customer_id, "court/1", TONIGHT + timedelta(days=3), hold)
+    holds.hold(node.tx, LINE.customer_id, "court/1", TONIGHT + timedelta(days=3), hold, node.revocations)
     node.night(TONIGHT + timedelta(days=1))
     assert node.report()["DATA_CLASS_FAULTS"].held == 1
     assert find_fault(node.tx, gone.id) is not None

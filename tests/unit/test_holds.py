@@ -10,7 +10,7 @@ from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.operations import Hold
 from region_node.requests.auditing import AuditedCall
@@ -30,11 +30,11 @@ def what_a_region_keeps() -> Iterator[Archive]:
 
 
 def held(kept: Archive, until: datetime | None, call: AuditedCall = WANG) -> Hold | Awaited:
-    return holds.hold(kept.tx, CUSTOMER, REFERENCE, until, call)
+    return holds.hold(kept.tx, CUSTOMER, REFERENCE, until, call, kept.revocations)
 
 
 def released(kept: Archive, call: AuditedCall = WANG) -> Hold | Awaited:
-    return holds.release(kept.tx, CUSTOMER, REFERENCE, call)
+    return holds.release(kept.tx, CUSTOMER, REFERENCE, call, kept.revocations)
 
 
 def ends(kept: Archive) -> list[datetime | None]:
@@ -50,9 +50,9 @@ def test_a_release_waits_for_a_second_person_and_is_done_once(kept: Archive) -> 
     assert told == (ApprovalAct.APPROVAL_ACT_RELEASE_HOLD, CUSTOMER, REFERENCE, "wang")
     assert ends(kept) == [None], "a proposal alone changes nothing"
     with pytest.raises(Refused) as caught:
-        decide(kept.tx, proposed.approval_id, "wang", "", NOW, confirmed=True)
+        decide(kept.tx, proposed.approval_id, Decision("wang", confirmed=True), kept.revocations, NOW)
     assert caught.value.reason == Reason.REASON_APPROVER_IS_PROPOSER
-    decide(kept.tx, proposed.approval_id, "li", "", NOW, confirmed=True)
+    decide(kept.tx, proposed.approval_id, Decision("li", confirmed=True), kept.revocations, NOW)
     assert isinstance(released(kept, AuditedCall("region/sichuan/staff/zhao", "zhao", NOW)), Awaited), "only for wang"
     ended = released(kept)
     assert isinstance(ended, Hold)
@@ -74,7 +74,7 @@ def test_an_earlier_end_is_a_release_by_another_name_and_needs_a_second_person(
     assert waiting.approval.act == ApprovalAct.APPROVAL_ACT_RELEASE_HOLD
     assert waiting.approval.reference == f"court/1, until {SOON.isoformat()}"
     assert ends(kept) == [first]
-    decide(kept.tx, waiting.approval.approval_id, "li", "", NOW, confirmed=True)
+    decide(kept.tx, waiting.approval.approval_id, Decision("li", confirmed=True), kept.revocations, NOW)
     assert isinstance(held(kept, SOON - timedelta(days=1)), Awaited), "the confirmation is for that end"
     assert isinstance(released(kept), Awaited), "and for no release at once"
     assert isinstance(held(kept, SOON), Hold)

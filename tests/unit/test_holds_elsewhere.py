@@ -79,12 +79,12 @@ def test_a_region_that_keeps_something_is_told_once_of_each_change(kept: Archive
     envelope = f"legal-hold/{order_id}#{{}}>guangdong"
     send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == [], "nothing holds"
-    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), STAFF)
+    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), STAFF, kept.revocations)
     for _ in range(2):
         send_hold(kept.tx, kept.registry, customer, NOW)
         send_holds(kept.tx, kept.registry, NOW)
     assert told(kept) == [envelope.format(1)]
-    holds.hold(kept.tx, customer, "court/2", None, STAFF)
+    holds.hold(kept.tx, customer, "court/2", None, STAFF, kept.revocations)
     send_hold(kept.tx, kept.registry, customer, NOW)
     kept.released(customer, "court/1", STAFF)
     send_hold(kept.tx, kept.registry, customer, NOW)
@@ -102,7 +102,7 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
     insert_line(kept.tx, LINE)
     noted = ComplaintNoted(ticket_id="guangdong/1", number=LINE.number, category="OTHER", create_time=to_timestamp(NOW))
     keep_indexed(kept.tx, noted, "")
-    holds.hold(kept.tx, customer, "court/1", None, STAFF)
+    holds.hold(kept.tx, customer, "court/1", None, STAFF, kept.revocations)
     send_hold(kept.tx, kept.registry, customer, NOW)
     assert told(kept) == ["legal-hold/guangdong/1#1>guangdong"]
     theirs = "+8613900000007"
@@ -125,7 +125,7 @@ def test_a_region_that_has_refused_is_told_anew_in_the_next_night(kept: Archive)
     customer = kept.customer()
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", NOW, OrderState.ORDER_STATE_COMPLETED)
-    holds.hold(kept.tx, customer, "court/1", None, STAFF)
+    holds.hold(kept.tx, customer, "court/1", None, STAFF, kept.revocations)
     send_hold(kept.tx, kept.registry, customer, NOW)
     content = EnvelopeContent(subject=f"legal-hold/{order_id}", origin="sichuan", destination="guangdong")
     for outcome in (Outcome.OUTCOME_ACCEPTED, Outcome.OUTCOME_REFUSED):
@@ -138,7 +138,7 @@ def test_a_region_that_has_refused_is_told_anew_in_the_next_night(kept: Archive)
 def test_what_has_come_to_a_region_since_is_told_in_the_next_night(kept: Archive) -> None:
     customer = kept.customer()
     insert_line(kept.tx, LINE)
-    holds.hold(kept.tx, customer, "court/1", None, STAFF)
+    holds.hold(kept.tx, customer, "court/1", None, STAFF, kept.revocations)
     send_hold(kept.tx, kept.registry, customer, NOW)
     order_id = kept.order("later", NOW, OrderState.ORDER_STATE_COMPLETED)
     assert told(kept) == []

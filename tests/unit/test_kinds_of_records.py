@@ -25,7 +25,7 @@ from gateway.store.port import Transaction
 from gateway.store.timers import due_timers, fire
 from gateway.time.clock import to_microseconds, to_timestamp
 from region_node.app.registered import KINDS
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.rows import ComplaintRow
 from region_node.customers.accounts import ledger
@@ -196,7 +196,7 @@ def erased_by_two(kept: Archive) -> ErasureRow:
     """Erases the customer once a second person has confirmed it."""
     waiting = erase(kept.tx, kept.registry, asked("r1"), CALL)
     assert isinstance(waiting, Awaited)
-    decide(kept.tx, waiting.approval.approval_id, "another", "", NOW, confirmed=True)
+    decide(kept.tx, waiting.approval.approval_id, Decision("another", confirmed=True), kept.revocations, NOW)
     erased = erase(kept.tx, kept.registry, asked("r1"), CALL)
     assert isinstance(erased, ErasureRow)
     return erased
@@ -243,7 +243,7 @@ def test_a_kind_that_registers_is_purged_by_its_term_unless_it_is_held(kept: Arc
     kept.sent("old", NOW - LONG_AGO)
     visit(kept, "open", THEIRS, is_over=False, when=NOW - LONG_AGO)
     kept.sent("open", NOW - LONG_AGO)
-    holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL)
+    holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL, kept.revocations)
     send_hold(kept.tx, kept.registry, LINE.customer_id, NOW)
     kept.night(NOW + DAY)
     assert kept.tx.all(str, "SELECT visit_id FROM visits ORDER BY visit_id") == ["held", "new", "open"]
@@ -262,7 +262,7 @@ def test_whatever_stands_against_erasing_a_customer_is_told_in_the_order_of_the_
         complaint.request.number = LINE.number
         add_complaint(kept.tx, ComplaintRow(complaint, ""), 1, NOW)
         _post(kept.tx, "fee", -1)
-        holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL)
+        holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL, kept.revocations)
         expected = (
             (Reason.REASON_CUSTOMER_HAS_LINES, lambda: update_line(kept.tx, replace(LINE, status=TERMINATED))),
             (Reason.REASON_CUSTOMER_HAS_ORDERS, lambda: _delete(kept.tx, "orders", "order_id", order_id)),

@@ -14,12 +14,13 @@ from gateway.store import losses
 from gateway.store.losses import Loss, OwnCommits
 from gateway.store.sqlite import SqliteTransaction
 from gateway.time.clock import to_microseconds
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.lifecycle.recovery.operations import Finding, accept
 from region_node.records.numbers import Numbers
 from region_node.requests.auditing import AuditedCall
 from tests.empty_database import empty_database
 from tests.keys import region_keys
+from tests.simulation.world import keys
 
 NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
 TICKETS = Numbers("faults", "fault_number", purged="purged_faults")
@@ -36,13 +37,24 @@ def tx() -> Iterator[SqliteTransaction]:
         yield made
 
 
+def wanted(tx: SqliteTransaction, number: int, reference: str) -> Loss | Awaited:
+    """The loss, or the proposal of its acceptance."""
+    return accept(tx, number, reference, CALL, keys().trusted.revocations)
+
+
+def confirm(tx: SqliteTransaction, waits: Awaited) -> None:
+    """A second member of staff confirms an acceptance."""
+    decision = Decision("li", confirmed=True)
+    decide(tx, waits.approval.approval_id, decision, keys().trusted.revocations, CALL.now)
+
+
 def accepted_by_two(tx: SqliteTransaction, number: int = 1, reference: str = "INC-1") -> Loss:
     """The loss, once a second member of staff has confirmed its acceptance."""
-    waits = accept(tx, number, reference, CALL)
+    waits = wanted(tx, number, reference)
     assert isinstance(waits, Awaited)
     assert losses.require(tx, number).is_open
-    decide(tx, waits.approval.approval_id, "li", "", CALL.now, confirmed=True)
-    accepted = accept(tx, number, reference, CALL)
+    confirm(tx, waits)
+    accepted = wanted(tx, number, reference)
     assert isinstance(accepted, Loss)
     return accepted
 
@@ -83,22 +95,22 @@ def test_a_further_loss_before_the_first_is_accepted_needs_one_decision_for_both
 def test_a_loss_is_accepted_once_and_by_one_reference(tx: SqliteTransaction) -> None:
     FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
     accepted = accepted_by_two(tx)
-    assert accept(tx, 1, "INC-1", CALL) == accepted
+    assert wanted(tx, 1, "INC-1") == accepted
     with pytest.raises(Refused, match=r"LOSS_ACCEPTED: .*by INC-1"):
-        accept(tx, 1, "INC-2", CALL)
+        wanted(tx, 1, "INC-2")
     with pytest.raises(Refused, match="LOSS_NOT_FOUND"):
-        accept(tx, 2, "INC-1", CALL)
+        wanted(tx, 2, "INC-1")
     rows = [row for row in audit.rows(tx) if row.action == "AcceptLoss"]
     assert [(row.actor, row.subject) for row in rows] == [(CALL.actor, "loss/1")]
 
 
 def test_a_confirmation_is_for_the_loss_as_it_was_then(tx: SqliteTransaction) -> None:
     FINDING.seen(tx, "coordinator", Head(7, b"7" * 32), NOW)
-    waits = accept(tx, 1, "INC-1", CALL)
+    waits = wanted(tx, 1, "INC-1")
     assert isinstance(waits, Awaited)
     FINDING.lost_commits(tx, 1, 3, NOW)
-    decide(tx, waits.approval.approval_id, "li", "", CALL.now, confirmed=True)
-    assert isinstance(accept(tx, 1, "INC-1", CALL), Awaited), "the database has lost more since"
+    confirm(tx, waits)
+    assert isinstance(wanted(tx, 1, "INC-1"), Awaited), "the database has lost more since"
     assert losses.require(tx, 1).is_open
 
 

@@ -15,7 +15,7 @@ from gateway.store import quarantine
 from gateway.store.quarantine import ATTEMPTS, PATIENCE, TIMER, QuarantinedWork, is_due_for_quarantine, work_id
 from gateway.store.timers import due_timers, is_set, set_timer
 from gateway.time.clock import to_microseconds
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.business.orders.rows import PROMISES
 from region_node.care.quarantine.operations import Quarantine
 from region_node.care.quarantine.watching import QUARANTINE_TIMER, decision_is_due
@@ -119,7 +119,7 @@ def test_work_is_given_up_once_a_second_member_of_staff_has_confirmed_it_with_it
     waits = people.give_up(scene.tx, work, "INC-1", call("wang"))
     assert isinstance(waits, Awaited)
     assert quarantine.require(scene.tx, work).state == WAITING
-    decide(scene.tx, waits.approval.approval_id, "li", "", NOW, confirmed=True)
+    decide(scene.tx, waits.approval.approval_id, Decision("li", confirmed=True), scene.revocations, NOW)
     assert isinstance(people.give_up(scene.tx, work, "INC-2", call("wang")), Awaited)
     given = people.give_up(scene.tx, work, "INC-1", call("wang"))
     assert isinstance(given, QuarantinedWork)

@@ -21,7 +21,7 @@ from gateway.rpc.calls import Call, enter
 from gateway.security.identity import Identity
 from gateway.store.port import Operation, Store
 from gateway.time.clock import Clock
-from region_node.approvals.operations import decide
+from region_node.approvals.operations import Decision, decide
 from region_node.customers.own_readings import OwnReadings
 from region_node.customers.rows import insert_line
 from region_node.customers.verification.rules import Shown
@@ -101,7 +101,7 @@ def test_an_erasure_that_is_requested_again_beyond_the_bound_is_answered_and_cou
     erase = ErasureService(kept.registry, store_of(kept), CLOCK).EraseCustomer
     reason = ErasureReason.ERASURE_REASON_REQUESTED
     request = EraseCustomerRequest(request_id="1", number=LINE.number, reason=reason)
-    decide(kept.tx, str(answer(erase, request)), "zhao", "", NOW, confirmed=True)
+    decide(kept.tx, str(answer(erase, request)), Decision("zhao", confirmed=True), kept.revocations, NOW)
     first, counted = answer(erase, request), dealings(kept)
     assert isinstance(first, EraseCustomerResponse)
     name_many_unknown_numbers(kept)

@@ -181,7 +181,8 @@ def test_under_a_legal_hold_everything_stays_until_it_ends(kept: Archive) -> Non
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", old, COMPLETED)
     kept.sent(order_id, old)
-    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
+    call = AuditedCall("staff", "chen", NOW)
+    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), call, kept.revocations)
     kept.night(TOMORROW)
     assert (kept.count("orders"), sent_about(kept, order_id)) == (1, 1)
     assert kept.report()["DATA_CLASS_ENVELOPES"].held == 1

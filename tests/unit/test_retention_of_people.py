@@ -56,6 +56,7 @@ from tests.unit.situations import LINE
 
 OLD = NOW - LONG_AGO
 TOMORROW = NOW + timedelta(days=1)
+CHEN = AuditedCall("staff", "chen", NOW)
 CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
 TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
@@ -204,7 +205,7 @@ def test_what_other_regions_told_of_complaints_of_a_held_customer_stays(kept: Ar
     customer = kept.customer()
     insert_line(kept.tx, LINE)
     ticket_id = index(kept, 1, OLD)
-    holds.hold(kept.tx, customer, "court/1", None, AuditedCall("staff", "chen", NOW))
+    holds.hold(kept.tx, customer, "court/1", None, CHEN, kept.revocations)
     kept.night(TOMORROW)
     assert indexed(kept) == [ticket_id]
     assert kept.report()["DATA_CLASS_COMPLAINTS"].held == 1
@@ -395,9 +396,7 @@ def test_other_contacts_go_soon_after_the_last_line_ended_and_long_before_the_cu
     [
         lambda kept: insert_line(kept.tx, SECOND),
         lambda kept: end_line(kept, SECOND, NOW - timedelta(days=3)),
-        lambda kept: holds.hold(
-            kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW)
-        ),
+        lambda kept: holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), CHEN, kept.revocations),
     ],
     ids=["in service", "ended lately", "held"],
 )
@@ -415,7 +414,7 @@ def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> 
     end_line(kept, LINE, OLD)
     complain(kept, 1)
     decide(kept, "run out", OLD, end=OLD + timedelta(days=30))
-    holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
+    holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), CHEN, kept.revocations)
     kept.night(TOMORROW)
     assert (counts(kept), left(kept)) == ([1, 1, 1, 1], {"run out"})
     assert status_of(kept.tx, LINE.customer_id) == ACTIVE

@@ -15,7 +15,7 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.time.clock import SystemClock
 from region_node.approvals import rules
-from region_node.approvals.operations import Awaited, decide
+from region_node.approvals.operations import Awaited, Decision, decide
 from region_node.approvals.rows import ApprovalRow
 from region_node.approvals.scope_changes import changed, told_change, widens
 from region_node.approvals.scopes import scopes_in_force, set_scope
@@ -23,6 +23,7 @@ from region_node.node.operator_scopes import ALL, ANY_STAFF, NAMED, NOTHING, Ope
 from region_node.node.stored_scopes import ScopeKeeper, message_of, read_scopes, scope_in, stored_rows, take_over
 from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
+from tests.simulation.world import keys
 from tests.unit.purging import NOW, Archive, archive
 
 PATIENCE = 60.0  # seconds
@@ -129,7 +130,7 @@ def test_a_message_has_a_scope_of_a_file_as_it_is(file: Path) -> None:
 def asked(kept: Archive, scope: Scope | None, operator: str = "counter", by: str = "li") -> ApprovalRow | None:
     """The approval that a member of staff has to wait for; None for a change that is done."""
     call = AuditedCall(f"region/sichuan/staff/{by}", by, NOW)
-    awaited = set_scope(kept.tx, operator, scope, call, KNOWN)
+    awaited = set_scope(kept.tx, operator, scope, call, KNOWN, kept.revocations)
     assert awaited is None or isinstance(awaited, Awaited)
     return None if awaited is None else awaited.approval
 
@@ -148,8 +149,8 @@ def test_one_member_of_staff_narrows_and_two_widen(kept: Archive, file: Path) ->
     assert waiting.reference == 'counter: services + ["*"]; services - ["OrderService"]'
     assert in_force(kept)["counter"] == narrow, "a proposal alone changes nothing"
     with pytest.raises(Refused, match="APPROVER_IS_PROPOSER"):
-        decide(kept.tx, waiting.approval_id, "li", "", NOW, confirmed=True)
-    decide(kept.tx, waiting.approval_id, "zhao", "", NOW, confirmed=True)
+        decide(kept.tx, waiting.approval_id, Decision("li", confirmed=True), kept.revocations, NOW)
+    decide(kept.tx, waiting.approval_id, Decision("zhao", confirmed=True), kept.revocations, NOW)
     assert asked(kept, wide, by="wang") is not None, "a confirmation counts for who has proposed it"
     assert asked(kept, replace(COUNTER, services=EVERYTHING, amount_a_day=501)) is not None, "and for no other scope"
     assert asked(kept, wide) is None
@@ -167,7 +168,7 @@ def test_a_narrowing_between_proposal_and_act_is_not_undone_by_it(kept: Archive,
     wide = replace(COUNTER, businesses=frozenset({"SUSPEND", "PAY"}))
     waiting = asked(kept, wide)
     assert waiting is not None
-    decide(kept.tx, waiting.approval_id, "zhao", "", NOW, confirmed=True)
+    decide(kept.tx, waiting.approval_id, Decision("zhao", confirmed=True), kept.revocations, NOW)
     assert asked(kept, None, by="wang") is None
     again = asked(kept, wide)
     assert again is not None
@@ -212,7 +213,7 @@ def test_a_stored_scope_that_cannot_be_read_allows_nothing_and_others_count_unti
     assert [each.partition(":")[0] for each in problems] == ["counter"]
     waiting = asked(kept, COUNTER)
     assert waiting is not None, "whatever it allowed before, it is widened from nothing"
-    decide(kept.tx, waiting.approval_id, "zhao", "", NOW, confirmed=True)
+    decide(kept.tx, waiting.approval_id, Decision("zhao", confirmed=True), kept.revocations, NOW)
     assert asked(kept, COUNTER) is None
     assert in_force(kept)["counter"] == COUNTER
 
@@ -274,7 +275,7 @@ def test_each_process_follows_the_database_and_a_start_with_another_file_says_so
         )
         ended.clear()
         call = AuditedCall("region/sichuan/staff/li", "li", NOW)
-        await store.write(lambda tx: set_scope(tx, "counter", None, call, KNOWN))
+        await store.write(lambda tx: set_scope(tx, "counter", None, call, KNOWN, keys().trusted.revocations))
         await keepers[0].look()
         with pytest.raises(Refused, match="OPERATOR_SCOPE_MISSING"):
             first.require_service("counter", "OrderService")

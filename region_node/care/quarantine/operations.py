@@ -76,7 +76,7 @@ class Quarantine:
         if work.is_answered:
             raise Refused(Reason.REASON_QUARANTINED_WORK_ANSWERED, work=work_id, region=work.destination)
         act = Act(ApprovalAct.APPROVAL_ACT_GIVE_UP_WORK, reference=f"{work_id}, {reference}")
-        approval = approval_of(tx, act, call)
+        approval = approval_of(tx, act, call, self.context.border.keys.revocations)
         if isinstance(approval, Awaited):
             return approval
         use(tx, approval)

@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, reason_name
 from gateway.federation.numberplan import normalize
 from gateway.relay.border import Moved
+from gateway.rpc.calls import current_call
 from gateway.rpc.element_counts import parsed
 from gateway.store.port import Store
 from gateway.time.clock import Clock
@@ -106,8 +107,10 @@ class SharingApplication:
             purpose=asked.purpose,
             reference=asked.reference,
         )
-        proposing = AuditedCall(call.questioner.path, call.staff_id, call.now)
-        approval = await self._store.write(lambda tx: approval_of(tx, act, proposing))
+        certificates = current_call().staff_certificates
+        proposing = AuditedCall(call.questioner.path, call.staff_id, call.now, certificates=certificates)
+        revocations = self._context.border.keys.revocations
+        approval = await self._store.write(lambda tx: approval_of(tx, act, proposing, revocations))
         if isinstance(approval, Awaited):
             raise approval.refused(self._context)
         return approval.decider

@@ -74,7 +74,7 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
     customer = customer_of(tx, registry.context, customer_id)
     _require_erasable(tx, registry, customer, call.now)
     act = Act(ApprovalAct.APPROVAL_ACT_ERASE_CUSTOMER, customer_id=customer_id, reason=asked.reason)
-    approval = approval_of(tx, act, call)
+    approval = approval_of(tx, act, call, registry.context.border.keys.revocations)
     if isinstance(approval, Awaited):
         return approval
     erased = _erase_all(tx, registry, customer, call.now)  # the approval with it
@@ -195,7 +195,7 @@ def restrict(
     if status_of(tx, customer_id) == RESTRICTED:
         return customer_id
     act = Act(ApprovalAct.APPROVAL_ACT_RESTRICT_CUSTOMER, customer_id=customer_id, reason=reason)
-    approval = approval_of(tx, act, call)
+    approval = approval_of(tx, act, call, registry.context.border.keys.revocations)
     if isinstance(approval, Awaited):
         return approval
     use(tx, approval)

@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.api.region.v1.approval_service_pb2 import ApprovalAct
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, listed
+from gateway.security.revocations import Revocations
 from gateway.store.port import Transaction
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
@@ -40,7 +41,12 @@ class Hold:
 
 
 def hold(
-    tx: Transaction, customer_id: str, reference: str, until: datetime | None, call: AuditedCall
+    tx: Transaction,
+    customer_id: str,
+    reference: str,
+    until: datetime | None,
+    call: AuditedCall,
+    revocations: Revocations,
 ) -> Hold | Awaited:
     """Sets a hold, or moves the end of the one with that reference.
 
@@ -57,7 +63,7 @@ def hold(
     told = f"{reference}, until {until.isoformat() if until is not None else 'released'}"
     confirmed = ""
     if known is not None and known.is_shortened(until, call.now):
-        approval = _approval(tx, customer_id, told, call)
+        approval = _approval(tx, customer_id, told, call, revocations)
         if isinstance(approval, Awaited):
             return approval
         confirmed = f", {approval.confirmation}"
@@ -66,7 +72,9 @@ def hold(
     return kept
 
 
-def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold | Awaited:
+def release(
+    tx: Transaction, customer_id: str, reference: str, call: AuditedCall, revocations: Revocations
+) -> Hold | Awaited:
     """Ends a hold once a second person has confirmed it. An ended one stays unchanged.
 
     Raises Refused with LEGAL_HOLD_NOT_FOUND.
@@ -76,7 +84,7 @@ def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall
         raise Refused(Reason.REASON_LEGAL_HOLD_NOT_FOUND, customer=customer_id, reference=reference)
     if not known.is_in_force(call.now):
         return known
-    approval = _approval(tx, customer_id, reference, call)
+    approval = _approval(tx, customer_id, reference, call, revocations)
     if isinstance(approval, Awaited):
         return approval
     released = replace(known, until=call.now)
@@ -161,10 +169,12 @@ def _held_for_others(tx: Transaction, kinds: Sequence[RecordKind], now: datetime
     )
 
 
-def _approval(tx: Transaction, customer_id: str, told: str, call: AuditedCall) -> ApprovalRow | Awaited:
+def _approval(
+    tx: Transaction, customer_id: str, told: str, call: AuditedCall, revocations: Revocations
+) -> ApprovalRow | Awaited:
     """The confirmed approval of an early end, which is used up by it."""
     act = Act(ApprovalAct.APPROVAL_ACT_RELEASE_HOLD, customer_id=customer_id, reference=told)
-    approval = approval_of(tx, act, call)
+    approval = approval_of(tx, act, call, revocations)
     if not isinstance(approval, Awaited):
         use(tx, approval)
     return approval

@@ -9,6 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from gateway.auditing import audit, incarnations
 from gateway.auditing.audit import Head
 from gateway.relay import outbox
+from gateway.security.revocations import Revocations
 from gateway.store import catch_ups, losses
 from gateway.store.catch_ups import LostCommand
 from gateway.store.losses import Loss
@@ -99,7 +100,7 @@ def _reported_before(tx: Transaction, question: ReceiptQuestion, row: ShownRow) 
     return max((each.begin_sequence for each in known), default=0)
 
 
-def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> Loss | Awaited:
+def accept(tx: Transaction, number: int, reference: str, call: AuditedCall, revocations: Revocations) -> Loss | Awaited:
     """Has the region serve again, with what its database has, once a second member of staff has confirmed it.
 
     The confirmation is for the loss as it was then: a further loss before the acceptance needs another one.
@@ -110,7 +111,7 @@ def accept(tx: Transaction, number: int, reference: str, call: AuditedCall) -> L
     if not loss.is_open:
         return loss
     act = Act(ApprovalAct.APPROVAL_ACT_ACCEPT_LOSS, reference=f"loss/{number}/{loss.begin_sequence}, {reference}")
-    approval = approval_of(tx, act, call)
+    approval = approval_of(tx, act, call, revocations)
     if isinstance(approval, Awaited):
         return approval
     use(tx, approval)

@@ -73,7 +73,8 @@ class RecoveryService(RecoveryServiceServicer):
         """See the contract."""
         require_name("reference", request.reference)
         number, call = min(request.number, LARGEST_SEQUENCE), audited_call(Requester(), self._clock)
-        accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call))
+        revocations = self._context.border.keys.revocations
+        accepted = await self._store.write(lambda tx: accept(tx, number, request.reference, call, revocations))
         if isinstance(accepted, Awaited):
             raise accepted.refused(self._context)
         return api.AcceptLossResponse(loss=told(accepted))

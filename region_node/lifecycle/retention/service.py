@@ -67,7 +67,12 @@ class RetentionService(RetentionServiceServicer):
         if until is not None and until <= call.now:
             raise invalid("end_time", "is over already", "已经结束")
         changed = partial(
-            holds.hold, customer_id=request.customer_id, reference=request.reference, until=until, call=call
+            holds.hold,
+            customer_id=request.customer_id,
+            reference=request.reference,
+            until=until,
+            call=call,
+            revocations=self._registry.context.border.keys.revocations,
         )
         return api.HoldCustomerResponse(hold=await self._changed_hold(request.customer_id, call.now, changed))
 
@@ -79,7 +84,13 @@ class RetentionService(RetentionServiceServicer):
         """See the contract."""
         call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
-        changed = partial(holds.release, customer_id=request.customer_id, reference=request.reference, call=call)
+        changed = partial(
+            holds.release,
+            customer_id=request.customer_id,
+            reference=request.reference,
+            call=call,
+            revocations=self._registry.context.border.keys.revocations,
+        )
         return api.ReleaseHoldResponse(hold=await self._changed_hold(request.customer_id, call.now, changed))
 
     async def _changed_hold(
@@ -139,10 +150,12 @@ class RetentionService(RetentionServiceServicer):
 
 def _audited(requester: Requester, clock: Clock) -> AuditedCall:
     """The call being served, by the staff member of the certificate, or the person in the request."""
-    identity = current_call().identity
+    serving = current_call()
+    identity = serving.identity
     if requester.staff_id:
         require_name("requester.staff_id", requester.staff_id)
-    return AuditedCall(identity.path, requester.staff_id or identity.name, clock.now())
+    staff_id = requester.staff_id or identity.name
+    return AuditedCall(identity.path, staff_id, clock.now(), certificates=serving.staff_certificates)
 
 
 def _require_hold(customer_id: str, reference: str) -> None:

@@ -29,7 +29,8 @@ class ApprovalServiceStub:
     """Acts that one person proposes and a second one confirms, for the staff of a region.
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
-    same request is carried out.
+    same request is carried out. Once the certificate of either person is revoked, the approval expires with the next such
+    request, which is a proposal again.
 
     An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
     region believes the operator system.
@@ -67,7 +68,8 @@ class ApprovalServiceServicer:
     """Acts that one person proposes and a second one confirms, for the staff of a region.
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
-    same request is carried out.
+    same request is carried out. Once the certificate of either person is revoked, the approval expires with the next such
+    request, which is a proposal again.
 
     An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
     region believes the operator system.
@@ -81,7 +83,8 @@ class ApprovalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DecideApproval(self, request, context):
-        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal.
+        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal, nor
+        one by a certificate that is revoked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +140,8 @@ class ApprovalService:
     """Acts that one person proposes and a second one confirms, for the staff of a region.
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
-    same request is carried out.
+    same request is carried out. Once the certificate of either person is revoked, the approval expires with the next such
+    request, which is a proposal again.
 
     An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
     region believes the operator system.

@@ -18,7 +18,8 @@ class ApprovalServiceStub:
     """Acts that one person proposes and a second one confirms, for the staff of a region.
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
-    same request is carried out.
+    same request is carried out. Once the certificate of either person is revoked, the approval expires with the next such
+    request, which is a proposal again.
 
     An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
     region believes the operator system.
@@ -31,7 +32,9 @@ class ApprovalServiceStub:
     ListApprovals: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListApprovalsRequest, _approval_service_pb2.ListApprovalsResponse]
     """Lists the proposed acts, the newest first."""
     DecideApproval: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse]
-    """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal."""
+    """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal, nor
+    one by a certificate that is revoked.
+    """
     ListOperatorScopes: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.ListOperatorScopesRequest, _approval_service_pb2.ListOperatorScopesResponse]
     """Lists the scopes of the region's operator systems and staff that are in force, by name."""
     SetOperatorScope: _aio.UnaryUnaryMultiCallable[_approval_service_pb2.SetOperatorScopeRequest, _approval_service_pb2.SetOperatorScopeResponse]
@@ -53,7 +56,8 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
     """Acts that one person proposes and a second one confirms, for the staff of a region.
 
     The first request for such an act is refused with APPROVAL_AWAITED, and is the proposal. Once it is confirmed, the
-    same request is carried out.
+    same request is carried out. Once the certificate of either person is revoked, the approval expires with the next such
+    request, which is a proposal again.
 
     An operator system proves who proposes: without a proof the proposal is refused with STAFF_NOT_PROVEN, also where the
     region believes the operator system.
@@ -73,7 +77,9 @@ class ApprovalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _approval_service_pb2.DecideApprovalRequest,
         context: _aio.ServicerContext[_approval_service_pb2.DecideApprovalRequest, _approval_service_pb2.DecideApprovalResponse],
     ) -> _abc.Awaitable[_approval_service_pb2.DecideApprovalResponse]:
-        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal."""
+        """Confirms a proposed act, or rejects one that is not done, also a confirmed one. Nobody confirms an own proposal, nor
+        one by a certificate that is revoked.
+        """
 
     @_abc_1.abstractmethod
     def ListOperatorScopes(

@@ -837,6 +837,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
     callbacks of their own operator system first: remove its listeners at such names.
     """
+    REASON_PROPOSER_CERTIFICATE_REVOKED: _Reason.ValueType  # 720
+    """Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
+    anew.
+    """
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1654,6 +1658,10 @@ REASON_ORDER_SEARCHES_TOO_MANY: Reason.ValueType  # 718
 REASON_CALLBACK_NAME_AWAITED: Reason.ValueType  # 719
 """Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
 callbacks of their own operator system first: remove its listeners at such names.
+"""
+REASON_PROPOSER_CERTIFICATE_REVOKED: Reason.ValueType  # 720
+"""Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
+anew.
 """
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
