@@ -447,7 +447,10 @@ def test_every_field_has_a_label_every_table_a_head_and_no_page_has_a_style_or_a
 
 
 def require_well_formed(pages: Iterable[tuple[str, str]]) -> None:
-    """Fails for a field without a label, a table without a head, a second heading, a style or a handler in a page."""
+    """Fails for a field or a command without a label, a table without a head, a second heading, a style or a handler.
+
+    The keyboard has to reach a command, too, which scrolls sideways.
+    """
     for name, page in pages:
         found = read(page)
         labelled = {attributes.get("for") for tag, attributes in found.seen if tag == "label"}
@@ -456,6 +459,10 @@ def require_well_formed(pages: Iterable[tuple[str, str]]) -> None:
         tags = [tag for tag, _ in found.seen]
         assert tags.count("thead") == tags.count("table"), name
         assert tags.count("h1") == tags.count("main") == 1, name
+        ids = {attributes.get("id") for _, attributes in found.seen}
+        for each in (attributes for tag, attributes in found.seen if tag == "pre"):
+            assert (each.get("role"), each.get("tabindex")) == ("group", "0"), name
+            assert each.get("aria-label") or each["aria-labelledby"] in ids, name
         names = {attribute for _, attributes in found.seen for attribute in attributes}
         assert not {each for each in names if each.startswith("on")} | names & {"style"}, name
         assert "style" not in tags, name
