@@ -122,6 +122,7 @@ def _months(visit: Visit, found: _Found, definition: ScorecardDefinition) -> Tab
             for region, name in sorted(names.items())
         ],
         caption=legend(),
+        is_compared=True,
     )
 
 

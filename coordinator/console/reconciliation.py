@@ -96,6 +96,7 @@ def _table(days: Sequence[str], pairs: Mapping[Pair, _Days]) -> Table:
             for (first, second), found in pairs.items()
         ],
         caption=translated("Records of each business day, as both regions have them."),
+        is_compared=True,
     )
 
 

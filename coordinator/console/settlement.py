@@ -94,6 +94,7 @@ def _matrix(pairs: Pairs) -> Table:
             for debtor in regions
         ],
         caption=translated("Each row owes each column the amount; a minus stands for a claim."),
+        is_compared=True,
     )
 
 

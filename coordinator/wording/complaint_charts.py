@@ -135,6 +135,7 @@ def figures_table(table: ComplaintTable, report: ReportComplaintsResponse) -> Ta
         caption=title,
         # Long titles have no horizontal room beside several columns of names.
         style="dense" if names > 1 else "",
+        is_compared=True,
         head=[Cell(each, "col", "name" if number < names else "") for number, each in enumerate(titles)],
         rows=[
             [

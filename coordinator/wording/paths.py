@@ -112,6 +112,7 @@ def _heat_map(title: str, pairs: Sequence[Pair], most: int) -> Table:
     return Table(
         label=title,
         style="heat",
+        is_compared=True,
         head=[Cell(""), *(Cell(region, "col") for region in regions)],
         rows=[
             [

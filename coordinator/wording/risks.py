@@ -76,6 +76,7 @@ def matrix_table(rules: RiskRules, risks: Sequence[Risk]) -> Table:
         ],
         caption=translated("Number of risks in each cell"),
         style="bands",
+        is_compared=True,
     )
 
 

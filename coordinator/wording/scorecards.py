@@ -59,6 +59,7 @@ def scorecards_table(
         rows=[*(_row(each, definitions) for each in scorecards), targets],
         style="dense",
         caption=legend(),
+        is_compared=True,
     )
 
 

@@ -31,6 +31,7 @@ class HtmlPages:
             keep_trailing_newline=True,
         )
         self._environment.filters["pixels"] = _pixels
+        self._environment.filters["titling"] = _titling
         self._environment.globals["policy"] = self.policy  # of `frame.html.j2`
 
     def written(self, template: str, title: str, language: str, page: object, frame: object = None) -> str:
@@ -62,3 +63,8 @@ def _shown(value: object) -> object:
 def _pixels(length: float) -> str:
     """A length or coordinate of a drawing, to a tenth of a pixel."""
     return f"{length:.1f}".removesuffix(".0")
+
+
+def _titling(title: str) -> Markup:
+    """The attributes of each cell below a title of a column: escaped once for all rows."""
+    return Markup(' data-title="{}"').format(visible(title))

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+_BESIDE = 5
+"""The columns that a tablet shows beside each other."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -25,15 +28,10 @@ class Cell:
     sort: Literal["", "ascending", "descending"] = ""
     """The direction in which the rows come by this heading of a column; empty for another order."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the cell has nothing but its text."""
-        return not (self.scope or self.style or self.hint or self.href or self.badge or self.note)
-
 
 @dataclass(frozen=True)
 class Table:
-    """A table in a box that scrolls sideways."""
+    """A table in a box, which scrolls sideways where its columns have no room."""
 
     label: str
     """Its name for screen readers."""
@@ -44,3 +42,10 @@ class Table:
     """The order of its rows, as a sentence behind the caption."""
     style: str = ""
     """Classes of the style sheet, with spaces between."""
+    is_compared: bool = False
+    """Whether readers compare its columns: it stays a table in a narrow window, and scrolls sideways."""
+
+    @property
+    def has_cards(self) -> bool:
+        """Whether each row is a card in a narrow window, with the titles of the columns beside its cells."""
+        return len(self.head) > _BESIDE and not self.is_compared

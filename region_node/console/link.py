@@ -101,6 +101,7 @@ def _months(summaries: Sequence[QualitySummary]) -> Table:
         ],
         rows=[_month(from_timestamp(each.start_time), each.figures) for each in reversed(summaries)],
         caption=translated("Means. The newest first."),
+        is_compared=True,
     )
 
 

@@ -45,7 +45,8 @@ IN_A_BROWSER = (
 pytestmark = list(IN_A_BROWSER)
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
-WIDTHS = (1280, 768)
+TABLET = 768
+WIDTHS = (1280, TABLET)
 OWN_LINK = "guangzhou-shenzhen-1"
 STAFF, ADMIN = "region/guangdong/staff/wang", "admin/root"
 HEAD_LINES = (  # lines in which the parts of the head stand
@@ -77,6 +78,10 @@ CUT_CAPTIONS = (  # of tables that are wider than their window
 )
 HIDDEN_COLUMNS = (
     "Math.max(...[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth))"
+)
+SCROLLED_SIDEWAYS = (  # though nobody compares their columns
+    "[...document.querySelectorAll('.scroll:not(:has(.compared))')]"
+    ".filter(each => each.scrollWidth > each.clientWidth).map(each => each.ariaLabel)"
 )
 CONTENT = SEEN.format("h1, h2, table, svg")
 STOPS = 8  # of the Tab key within one element: a field of a time has one for each of its parts
@@ -286,6 +291,7 @@ async def test_every_page_fits_its_window_breaks_no_policy_and_is_photographed(
                 await photograph(tab, f"{name}-{language}-{width}")
                 assert await tab.evaluate("document.documentElement.scrollWidth") == width, f"{name} at {width}"
                 assert await tab.evaluate(CUT_CAPTIONS) == [], f"{name} at {width}"
+                assert width != TABLET or await tab.evaluate(SCROLLED_SIDEWAYS) == [], f"{name} at {width}"
                 if (name, width) == ("audit", WIDTHS[0]):
                     assert await tab.evaluate(HIDDEN_COLUMNS) == 0, "the audit page at 1280"
                 assert width != WIDTHS[0] or await tab.evaluate(f"{HEAD_LINES} === 1"), f"the head of {name} at {width}"
