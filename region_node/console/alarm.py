@@ -23,6 +23,7 @@ from gateway.wording.times import Happening
 from region_node.console import fault, rpcs
 from region_node.console.places import names_of, read_places, told_object
 from region_node.console.words import NETWORK, alarm_path, alarm_state
+from region_node.network.measurements.causes import cause_of_alarm
 from region_node.network.measurements.objects import name_of
 from region_node.network.measurements.steps import ACKNOWLEDGE, CLEAR, steps_of
 
@@ -46,7 +47,7 @@ def _show(visit: Visit, found: _Found) -> Shown:
     page = TicketPage(
         state=severity_cell(alarm.perceived_severity),
         due=Cell(alarm_state(alarm.state), badge="calm"),
-        about=f"{about} · {alarm.probable_cause}",
+        about=f"{about} · {cause_of_alarm(alarm.probable_cause)}",
         texts=(),
         facts_heading=translated("Alarm"),
         facts=known(_facts(visit, alarm, about)),
@@ -63,7 +64,7 @@ def _facts(visit: Visit, alarm: Alarm, about: str) -> Sequence[Fact]:
     path = visit.address(fault.path_of(alarm.fault_id))
     return [
         Fact(translated("Object"), about),
-        Fact(translated("Cause"), alarm.probable_cause),
+        Fact(translated("Cause"), cause_of_alarm(alarm.probable_cause)),
         Fact(translated("Specific problem"), alarm.specific_problem),
         Fact(
             translated("System"), " ".join(each for each in (alarm.operator, alarm.source, alarm.external_id) if each)

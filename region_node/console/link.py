@@ -26,6 +26,7 @@ from region_node.console import rpcs
 from region_node.console.places import names_of, read_places, told_object
 from region_node.console.sections import Content, SectionsPage, section
 from region_node.console.words import NETWORK, alarm_path, cut_caption
+from region_node.network.measurements.causes import cause_of_alarm
 from region_node.network.measurements.prospect import prospect, used
 
 _ID = "id"
@@ -135,7 +136,7 @@ def _alarms(visit: Visit, found: ListAlarmsResponse) -> Table:
             [
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id))),
                 severity_cell(each.perceived_severity),
-                Cell(each.probable_cause, note=enumerated(each.affected_services)),
+                Cell(cause_of_alarm(each.probable_cause), note=enumerated(each.affected_services)),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(told_if_set(each.clear_time), style="time"),
             ]

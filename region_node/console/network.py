@@ -31,6 +31,7 @@ from region_node.console.lists import pages_of
 from region_node.console.places import named_element, names_of, told_object, told_services
 from region_node.console.sections import Content, SectionsPage, section
 from region_node.console.words import NETWORK, alarm_path, alarm_state, cut_caption
+from region_node.network.measurements.causes import cause_of_alarm
 from region_node.network.measurements.objects import key_of, name_of
 
 _ROWS, _PAGES = 500, 8  # of a page of alarms by gRPC, and pages of these
@@ -128,7 +129,7 @@ def _alarms(visit: Visit, alarms: Sequence[Alarm], names: Mapping[str, str], has
                 Cell(each.id, "row", href=visit.address(alarm_path(each.id)), note=alarm_state(each.state)),
                 severity_cell(each.perceived_severity),
                 Cell(told_object(each.alarmed_object, names), note=told_services(each.affected_services, names)),
-                Cell(each.probable_cause),
+                Cell(cause_of_alarm(each.probable_cause)),
                 Cell(told_time(each.raise_time), style="time"),
                 Cell(each.ack_user if each.ack_state == AlarmAckState.ALARM_ACK_STATE_ACKNOWLEDGED else ""),
                 Cell(each.fault_id, href=visit.address(fault.path_of(each.fault_id)) if each.fault_id else ""),

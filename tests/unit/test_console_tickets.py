@@ -337,6 +337,20 @@ def test_the_worst_alarm_of_a_site_or_a_link_is_its_state() -> None:
     assert "A1" not in page
 
 
+def test_pages_tell_the_cause_of_an_alarm_in_words_and_as_its_code_where_the_standard_has_no_such_cause() -> None:
+    raised, places = alarm(), network()[0]
+    for code, told in (("lossOfSignal", "信号丢失"), ("coolingFanFailure", "coolingFanFailure")):
+        raised.probable_cause = code
+        listed = ListAlarmsResponse(alarms=[raised])
+        for path, answers in (
+            ("/network", (places, listed)),
+            ("/network/links/{id}", (quality(), listed)),
+            (alarm_path("{id:.+}"), (GetAlarmResponse(alarm=raised),)),
+        ):
+            page = written(view_of(path), *answers)
+            assert (told in page, "lossOfSignal" in page) == (True, False), path
+
+
 def test_the_map_of_a_region_has_its_sites_and_links_in_the_colour_of_their_worst_alarm_and_the_far_ends_hollow() -> (
     None
 ):

@@ -32,6 +32,7 @@ DOORS = {
         "region_node.care.silences.wording.",
         "region_node.network.faults.course.",
         "region_node.network.faults.outages.due_of",
+        "region_node.network.measurements.causes.",
         "region_node.network.measurements.objects.key_of",
         "region_node.network.measurements.objects.name_of",
         "region_node.network.measurements.prospect.",

@@ -1,0 +1,70 @@
+"""The names of the probable causes of alarms."""
+
+from gateway.wording.languages import translated
+
+
+def cause_of_alarm(code: str) -> str:
+    """The name of a probable cause of X.733 in the reader's language; the code itself where X.733 has none.
+
+    The codes are the identifiers of X.721, with `outputDeviceError` and `responseTimeExcessive` spelled rightly.
+    """
+    names = {
+        "adapterError": translated("adapter error"),
+        "applicationSubsystemFailure": translated("application subsystem failure"),
+        "bandwidthReduced": translated("bandwidth reduced"),
+        "callEstablishmentError": translated("call establishment error"),
+        "communicationsProtocolError": translated("communications protocol error"),
+        "communicationsSubsystemFailure": translated("communications subsystem failure"),
+        "configurationOrCustomizationError": translated("configuration or customization error"),
+        "congestion": translated("congestion"),
+        "corruptData": translated("corrupt data"),
+        "cpuCyclesLimitExceeded": translated("CPU cycles limit exceeded"),
+        "dataSetOrModemError": translated("data set or modem error"),
+        "degradedSignal": translated("degraded signal"),
+        "dTE-DCEInterfaceError": translated("DTE-DCE interface error"),
+        "enclosureDoorOpen": translated("enclosure door open"),
+        "equipmentMalfunction": translated("equipment malfunction"),
+        "excessiveVibration": translated("excessive vibration"),
+        "fileError": translated("file error"),
+        "fireDetected": translated("fire detected"),
+        "floodDetected": translated("flood detected"),
+        "framingError": translated("framing error"),
+        "heatingOrVentilationOrCoolingSystemProblem": translated("heating, ventilation or cooling system problem"),
+        "humidityUnacceptable": translated("humidity unacceptable"),
+        "inputDeviceError": translated("input device error"),
+        "inputOutputDeviceError": translated("input/output device error"),
+        "lANError": translated("LAN error"),
+        "leakDetected": translated("leak detected"),
+        "localNodeTransmissionError": translated("local node transmission error"),
+        "lossOfFrame": translated("loss of frame"),
+        "lossOfSignal": translated("loss of signal"),
+        "materialSupplyExhausted": translated("material supply exhausted"),
+        "multiplexerProblem": translated("multiplexer problem"),
+        "outOfMemory": translated("out of memory"),
+        "outputDeviceError": translated("output device error"),
+        "performanceDegraded": translated("performance degraded"),
+        "powerProblem": translated("power problem"),
+        "pressureUnacceptable": translated("pressure unacceptable"),
+        "processorProblem": translated("processor problem"),
+        "pumpFailure": translated("pump failure"),
+        "queueSizeExceeded": translated("queue size exceeded"),
+        "receiveFailure": translated("receive failure"),
+        "receiverFailure": translated("receiver failure"),
+        "remoteNodeTransmissionError": translated("remote node transmission error"),
+        "resourceAtOrNearingCapacity": translated("resource at or nearing capacity"),
+        "responseTimeExcessive": translated("response time excessive"),
+        "retransmissionRateExcessive": translated("retransmission rate excessive"),
+        "softwareError": translated("software error"),
+        "softwareProgramAbnormallyTerminated": translated("software program abnormally terminated"),
+        "softwareProgramError": translated("software program error"),
+        "storageCapacityProblem": translated("storage capacity problem"),
+        "temperatureUnacceptable": translated("temperature unacceptable"),
+        "thresholdCrossed": translated("threshold crossed"),
+        "timingProblem": translated("timing problem"),
+        "toxicLeakDetected": translated("toxic leak detected"),
+        "transmitFailure": translated("transmit failure"),
+        "transmitterFailure": translated("transmitter failure"),
+        "underlyingResourceUnavailable": translated("underlying resource unavailable"),
+        "versionMismatch": translated("version mismatch"),
+    }
+    return names.get(code, code)
