@@ -54,7 +54,7 @@ RENEWING: Mapping[str, RenewingIssuer] = {
         "coordinator",
         (Role.ROLE_COORDINATOR, Role.ROLE_ADMIN),
         "the issuer of coordinators certifies coordinators and administrators alone",
-        "协调器的签发者只为协调器和管理员签发证书",
+        "协调中心的签发者只为协调中心和管理员签发证书",
     ),
 }
 

@@ -403,3 +403,14 @@ def test_words_of_the_catalogue_and_of_others_are_let_pass(source: str) -> None:
 def test_a_list_is_separated_as_its_reader_separates(language: str, said: str) -> None:
     with for_reader(language, Path()):
         assert clauses([enumerated(["henan", "hebei"]), "none"]) == said
+
+
+def test_the_federation_and_the_coordinator_have_one_chinese_name_each() -> None:
+    others = re.compile("联邦|联合体|协调器|协调节点")  # for 联盟 and 协调中心
+    folders, kinds = ("gateway", "region_node", "coordinator", "deploy", "protos", "docs"), ("po", "py", "proto", "md")
+    paths = [
+        path for folder in folders for kind in (*kinds, "yaml", "j2") for path in (ROOT / folder).rglob(f"*.{kind}")
+    ]
+    texts = {path: path.read_text("utf-8") for path in (*paths, *ROOT.glob("*.md"))}
+    assert any("联盟" in text for text in texts.values()), "nothing was read, so nothing was checked"
+    assert not [f"{path}: {found}" for path, text in texts.items() for found in others.findall(text)]

@@ -36,7 +36,7 @@ def verified(state: WatchResponse, chain: Chain | None, clock: Clock | None) -> 
         return Verified(state.configuration)
     if not state.configuration_content:
         raise RevisionRefused(
-            "it came without its signed configuration: upgrade the coordinator", "未附签名配置：请升级协调节点"
+            "it came without its signed configuration: upgrade the coordinator", "未附签名配置：请升级协调中心"
         )
     followed = chain.followed(state.revisions)
     if followed.place.revision != state.federation_revision:
