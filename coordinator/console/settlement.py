@@ -1,11 +1,11 @@
 """The settlement of a month: what regions owe each other, and the position of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from coordinator.console import rpcs
 from coordinator.console.filters import MONTH, chosen_month, month_of
 from coordinator.console.tables_page import heads
-from coordinator.oversight.settlement_rules import CONTESTED, DISPUTED, SIGNED, is_paid
+from coordinator.oversight.settlement_rules import CONTESTED, DISPUTED, SIGNED, first_signing_day, is_paid
 from coordinator.wording.answers import unanswered_line
 from coordinator.wording.settlement import (
     Pairs,
@@ -53,7 +53,7 @@ def _show(visit: Visit, answer: ReportSettlementResponse) -> Shown:
         visit,
         PATH,
         [month_of(visit, _month(visit))],
-        _matrix(by_pair(answer.pairs)),
+        _matrix(by_pair(answer.pairs), lambda debtor, creditor: _missing(visit, answer, debtor, creditor)),
         "",
         notes=notes,
         above=[_positions(answer)],
@@ -83,14 +83,17 @@ def _amounts(position: SettlementPosition) -> Sequence[Cell]:
     return [Cell(told_amount(each), style="figure") for each in amounts]
 
 
-def _matrix(pairs: Pairs) -> Table:
-    """A row for each debtor, a column for each creditor."""
+def _matrix(pairs: Pairs, missing: Callable[[str, str], Cell]) -> Table:
+    """A row for each debtor, a column for each creditor. `missing` gives the cell of a pair without a statement."""
     regions = regions_of(pairs)
     return Table(
         label=translated("Debts"),
         head=heads(translated("Owes"), *map(region_name, regions)),
         rows=[
-            [Cell(region_name(debtor), "row"), *(_debt(pairs, debtor, creditor) for creditor in regions)]
+            [
+                Cell(region_name(debtor), "row"),
+                *(_debt(pairs, debtor, creditor) or missing(debtor, creditor) for creditor in regions),
+            ]
             for debtor in regions
         ],
         caption=translated("Each row owes each column the amount; a minus stands for a claim."),
@@ -98,10 +101,21 @@ def _matrix(pairs: Pairs) -> Table:
     )
 
 
-def _debt(pairs: Pairs, debtor: str, creditor: str) -> Cell:
+def _missing(visit: Visit, answer: ReportSettlementResponse, debtor: str, creditor: str) -> Cell:
+    """Why two regions have no statement; nothing for a region and itself."""
+    if debtor == creditor:
+        return Cell("")
+    if {debtor, creditor} & {each.region for each in answer.unanswered}:
+        return Cell(translated("not known: a region has not answered"))
+    day = first_signing_day(_month(visit))
+    return Cell(translated("no statement yet"), note=translated("regions sign from {day} on", day=day))
+
+
+def _debt(pairs: Pairs, debtor: str, creditor: str) -> Cell | None:
+    """The debt by the statement of two regions; None without a statement."""
     pair = debt(pairs, debtor, creditor)
     if pair is None:
-        return Cell("")
+        return None
     paid = is_paid(pair)
     badge = "done" if paid else "late" if pair.differs else _BADGES.get(pair.state, "near")
     return Cell(told_debt(pair, debtor, is_paid=paid), badge=badge)

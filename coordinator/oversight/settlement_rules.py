@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, SettlementPosition
 from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementState, SettlementStatement
 from gateway.api.types.v1.types_pb2 import Money
+from gateway.time.months import month_before
 
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
 DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
@@ -43,6 +44,11 @@ def pair_settlements(
 def is_paid(pair: PairSettlement) -> bool:
     """Whether both regions have recorded the payment of amounts on which they agree."""
     return pair.state == SIGNED and not pair.differs and pair.first_paid and pair.second_paid
+
+
+def first_signing_day(month: str) -> str:
+    """The day, YYYY-MM-DD, from which regions sign the statement of a month: the first one after its end."""
+    return f"{month_before(month, -1)}-01"
 
 
 def positions(pairs: Sequence[PairSettlement]) -> list[SettlementPosition]:

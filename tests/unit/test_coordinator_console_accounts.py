@@ -64,6 +64,17 @@ def test_a_settlement_shows_the_debt_from_both_sides_and_warns_of_reports_that_d
         written("/settlement", settlement(), query="month=2026-00")
 
 
+def test_a_pair_without_a_statement_says_why_and_from_when_regions_sign_it() -> None:
+    answer = settlement()
+    missing = {True: ("尚不清楚：有地区未答复", ""), False: ("尚无结算单", "各地区自2026-11-01起签署")}
+    for is_unanswered, told in missing.items():
+        if not is_unanswered:
+            answer.ClearField("unanswered")
+        page = shown_by(CONSOLE, view_of("/settlement"), visit("month=2026-10", ADMIN), Answering(answer))
+        rows = {row[0].text: [(cell.text, cell.note) for cell in row[1:]] for row in page.tables[1].rows}
+        assert (rows["guangdong"][:2], rows["henan"][0]) == ([("", ""), told], told)
+
+
 def test_a_settlement_is_by_default_that_of_the_last_month_that_has_ended_and_an_empty_one_says_so() -> None:
     shown = shown_by(CONSOLE, view_of("/settlement"), visit("", ADMIN), Answering(ReportSettlementResponse()))
     month = f"{NOW.replace(day=1) - timedelta(days=1):%Y-%m}"
