@@ -41,7 +41,7 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.care.complaints.steps import ASK, PASS_ON, PROPOSE, RESPOND, steps_of
 from region_node.console import complaint_commands, rpcs
-from region_node.console.words import number_fact
+from region_node.console.words import number_fact, order_path
 
 _TAB = "/complaints"
 _ID = "id"
@@ -107,15 +107,18 @@ def _facts(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Work item of"), complaint.case_id, _place_in_case(visit, complaint, complaint.case_id)),
         Fact(translated("Group"), complaint.group_id),
         Fact(translated("Promised"), told_if_set(complaint.expected_resolution_time)),
-        *_resolution(complaint),
+        *_resolution(visit, complaint),
+        Fact(translated("Satisfaction"), _satisfaction(complaint.rating)),
     ]
     return known(facts)
 
 
-def _resolution(complaint: Complaint) -> Sequence[Fact]:
+def _resolution(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
     """What was proposed, and what has become of the money."""
     proposed, money = complaint.resolution, complaint.remedy
-    remedy = amount = state = waits = ""
+    remedy = amount = state = waits = path = ""
+    if money.order_id and visit.person.region in (complaint.owner_region, complaint.home_region):
+        path = visit.address(order_path(money.order_id))  # no other region has the order
     if proposed.remedy:
         remedy = value_word(Remedy.DESCRIPTOR, proposed.remedy)
     if proposed.HasField("amount"):
@@ -130,10 +133,16 @@ def _resolution(complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Cause"), cause_name(proposed.cause_code) if proposed.cause_code else ""),
         Fact(translated("Remedy"), f"{remedy} {amount}".strip()),
         Fact(translated("Money"), state),
+        Fact(translated("Order of the money"), money.order_id, path),
         Fact(translated("The money waits for"), waits),
         Fact(translated("Not booked because"), in_language(money.error.message)),
         Fact(translated("Settled otherwise"), money.note),
     ]
+
+
+def _satisfaction(rating: int) -> str:
+    """The rating of the customer; empty without one."""
+    return translated("{rating} of {highest}", rating=rating, highest=rules.HIGHEST_RATING) if rating else ""
 
 
 def _tables(visit: Visit, found: GetComplaintResponse) -> Sequence[Table]:

@@ -23,10 +23,10 @@ from gateway.wording.languages import in_language, translated
 from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule, ending_offerings, load_rules
 from region_node.console import guides, new_joint_order, rpcs
-from region_node.console import order as order_page
 from region_node.console.guides import APPLICANT, BUSINESS, CUSTOMER, NEW_ORDER, REGION, Sold
 from region_node.console.lists import NUMBER
 from region_node.console.papers import Papers
+from region_node.console.words import order_path
 
 _TAB = "/orders"
 _SEARCH, _SUBMIT = "search", "submit"
@@ -153,7 +153,7 @@ def _done(_: Visit, answer: SubmitOrderResponse) -> str:
 
 
 def _then(visit: Visit, answer: SubmitOrderResponse) -> str:
-    return visit.address(order_page.path_of(answer.order.id))
+    return visit.address(order_path(answer.order.id))
 
 
 def view(counted: Papers) -> View:

@@ -44,22 +44,17 @@ from gateway.wording.terms import (
 from gateway.wording.times import instant_of, told_if_set, told_time
 from gateway.wording.words import change_reason, value_word
 from region_node.business.orders import rules
-from region_node.console import order_commands, rpcs
+from region_node.console import complaint, order_commands, rpcs
 from region_node.console.guides import RPCS, Sold, read_named
 from region_node.console.lists import pages_of
 from region_node.console.papers import Papers
-from region_node.console.words import applicant_name, number_fact, submitted_by
+from region_node.console.words import ORDERS, applicant_name, number_fact, order_path, submitted_by
 
-_TAB = "/orders"
 _ID, _HOPS, _SIGNED = "id", "hops", "signed"
+_TICKET = "ticket_id"  # the characteristic of an order of money for a complaint
 _REVIEW, _DECISION, _NOTE, _DOCUMENTS = "review", "decision", "note", "documents"
 _PROOFS, _PROOF_PAGES = 500, 4  # of a page by gRPC, and pages of these
 _LONGEST_NOTE = 1000  # characters, as in the contract
-
-
-def path_of(order_id: str) -> str:
-    """The path of the page of an order."""
-    return f"{_TAB}/{order_id}"
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         review_of_others=_of_others() if waits_here and is_own else "",
         commands=order_commands.group(visit, counted, order),
     )
-    return Shown("order.html.j2", order.id, page, _TAB, _file(page), _lacking(page))
+    return Shown("order.html.j2", order.id, page, ORDERS, _file(page), _lacking(page))
 
 
 def _file(page: _Page) -> Sequence[Table]:
@@ -190,6 +185,8 @@ def _lacking(page: _Page) -> Sequence[str]:
 
 def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
     request, fee = order.request, order.handling_fee
+    ticket = request.characteristics.get(_TICKET, "")
+    is_origin = order.origin_region == visit.person.region  # the home region may lack the complaint
     facts = [
         number_fact(visit, request.number),
         Fact(translated("Applicant"), applicant_name(request.applicant)),
@@ -202,6 +199,7 @@ def _facts(visit: Visit, order: Order) -> Sequence[Fact]:
         Fact(translated("Reason of the cancellation"), order.cancellation_reason),
         Fact(translated("Documents still required"), enumerated(map(material_name, order.documents_requested))),
         Fact(translated("Handling fee"), in_major_units(fee.minor_units, fee.currency) if fee.currency else ""),
+        Fact(translated("Complaint"), ticket, visit.address(complaint.path_of(ticket)) if ticket and is_origin else ""),
         Fact(translated("Steps done"), f"{order.steps_done} / {len(order.steps)}" if order.steps else ""),
     ]
     return known(facts)
@@ -312,8 +310,8 @@ def _time(value: str) -> str:
 def _hops(visit: Visit, order: Order) -> Link:
     """The link that shows the envelopes on their way, or hides them."""
     if visit.query.text(_HOPS) == _SIGNED:
-        return Link(translated("Hide the envelopes"), visit.address(path_of(order.id)))
-    return Link(translated("Show the envelopes between the regions"), visit.address(path_of(order.id), hops=_SIGNED))
+        return Link(translated("Hide the envelopes"), visit.address(order_path(order.id)))
+    return Link(translated("Show the envelopes between the regions"), visit.address(order_path(order.id), hops=_SIGNED))
 
 
 def _timeline(order: Order, proofs: Sequence[SignedProof]) -> Sequence[Event]:

@@ -18,10 +18,11 @@ from gateway.wording.languages import translated
 from gateway.wording.terms import business_name, learned
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
-from region_node.console import order, rpcs
+from region_node.console import rpcs
 from region_node.console.guides import NEW_ORDER
 from region_node.console.lists import NUMBER, number_of
 from region_node.console.sections import Section, listed, section
+from region_node.console.words import order_path
 
 PATH = "/orders"
 _STATE, _AWAITING, _BUSINESS = "state", "awaiting", "business"
@@ -85,7 +86,7 @@ def table(visit: Visit, orders: Sequence[Order]) -> Table:
                 Cell(
                     each.id,
                     "row",
-                    href=visit.address(order.path_of(each.id)),
+                    href=visit.address(order_path(each.id)),
                     note=business_name(each.request.business),
                 ),
                 Cell(each.request.number, style="kind"),

@@ -22,6 +22,8 @@ from region_node.network.faults.outages import due_of
 
 CUSTOMERS = "/customers"
 """The path of the page of a customer."""
+ORDERS = "/orders"
+"""The path of the list of orders."""
 NETWORK = "/network"
 """The path of the page of the network."""
 _FAULT_BADGES: Mapping[FaultState.ValueType, str] = {
@@ -144,6 +146,11 @@ def cut_caption(order: str, count: int, *, has_more: bool) -> str:
     """The caption of a table that may not have all of its list: the order of its rows, and how many it has."""
     more = translated("There are more than these {count}.", count=count) if has_more else ""
     return f"{order} {more}".strip()
+
+
+def order_path(order_id: str) -> str:
+    """The path of the page of an order."""
+    return f"{ORDERS}/{order_id}"
 
 
 def alarm_path(alarm_id: str) -> str:

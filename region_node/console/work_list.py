@@ -42,7 +42,7 @@ from region_node.business.orders import rules as orders
 from region_node.care.complaints import rules as complaints
 from region_node.care.issues import rules as issues
 from region_node.care.issues.course import issue_state
-from region_node.console import complaint, fault, issue, joint_order, order, rpcs, support_request
+from region_node.console import complaint, fault, issue, joint_order, rpcs, support_request
 from region_node.console import complaints as complaint_list
 from region_node.console import faults as fault_list
 from region_node.console import issues as issue_list
@@ -51,7 +51,7 @@ from region_node.console import orders as order_list
 from region_node.console import support as support_list
 from region_node.console.lists import pages_of
 from region_node.console.places import names_of, read_places
-from region_node.console.words import due_time, fault_due, fault_severity, fault_state, support_state
+from region_node.console.words import due_time, fault_due, fault_severity, fault_state, order_path, support_state
 from region_node.network.faults import rules as faults
 from region_node.network.faults.course import place_of
 from region_node.network.support import rules as support
@@ -277,7 +277,7 @@ def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
             each.origin_region,
             each.awaiting.since_time,
             each.awaiting.due_time,
-            order.path_of(each.id),
+            order_path(each.id),
         )
 
 
