@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.values.lists import joined
 from gateway.values.nearest import nearest, suggested
-from gateway.values.state_words import chinese_word
+from gateway.values.state_words import chinese_word, chinese_word_of_order
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
@@ -178,8 +178,8 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     """
     told = _told(reason)
     words = (*_WORDS, "action") if reason_name(reason).endswith(_STATE_FORBIDS) else _WORDS
-    is_of_order = reason == Reason.REASON_ORDER_STATE_FORBIDS
-    chinese = {name: chinese_word(parameters[name], is_of_order=is_of_order) for name in words if name in parameters}
+    in_chinese = chinese_word_of_order if reason == Reason.REASON_ORDER_STATE_FORBIDS else chinese_word
+    chinese = {name: in_chinese(parameters[name]) for name in words if name in parameters}
     chinese |= {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
     near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
     return LocalizedText(

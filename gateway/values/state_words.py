@@ -108,11 +108,16 @@ _ACTS = {
 _ACTS_OF_ORDERS = {"accept": "验收"}  # the work is accepted: of a complaint it is the resolution
 
 
-def chinese_word(name: str, *, is_of_order: bool = False) -> str:
-    """A state, as TM Forum writes it, the status of a line, or an act, in Chinese; any other text as it is.
+def chinese_word(name: str) -> str:
+    """A state, as TM Forum writes it, the status of a line, or an act, in Chinese; any other text as it is."""
+    words = _words(name)
+    return _STATES.get(words) or _ACTS.get(words, name)
 
-    `is_of_order` says whether the act is one on an order.
-    """
-    words = _BETWEEN_WORDS.sub(" ", name).lower()
-    act = _ACTS_OF_ORDERS.get(words, "") if is_of_order else ""
-    return act or _STATES.get(words) or _ACTS.get(words, name)
+
+def chinese_word_of_order(name: str) -> str:
+    """A state of an order, or an act on one, in Chinese; any other text as it is."""
+    return _ACTS_OF_ORDERS.get(_words(name)) or chinese_word(name)
+
+
+def _words(name: str) -> str:
+    return _BETWEEN_WORDS.sub(" ", name).lower()

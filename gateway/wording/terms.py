@@ -107,12 +107,13 @@ def choice_name(characteristic: CharacteristicSpecification, choice: str) -> str
 
 def characteristic_label(characteristic: CharacteristicSpecification) -> str:
     """The thing that a characteristic is: the words of its description before a colon, or its name without any."""
-    return _COLON.split(in_language(characteristic.description))[0] or characteristic.name
+    return characteristic_words(characteristic)[0]
 
 
-def characteristic_hint(characteristic: CharacteristicSpecification) -> str:
-    """The explanation of a characteristic: the words of its description behind a colon; empty for none."""
-    return "".join(_COLON.split(in_language(characteristic.description), maxsplit=1)[1:])
+def characteristic_words(characteristic: CharacteristicSpecification) -> tuple[str, str]:
+    """The label of a characteristic, and its hint: the words of its description behind a colon; empty for none."""
+    label, *hint = _COLON.split(in_language(characteristic.description), maxsplit=1)
+    return label or characteristic.name, "".join(hint)
 
 
 def named(code: str, name: LocalizedText) -> str:

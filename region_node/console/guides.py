@@ -34,8 +34,8 @@ from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Table
 from gateway.wording.languages import clauses, enumerated, in_language, remarked, translated
 from gateway.wording.terms import (
-    characteristic_hint,
     characteristic_label,
+    characteristic_words,
     choice_name,
     named,
     region_name,
@@ -303,7 +303,7 @@ def fields_of(visit: Visit, counted: Papers, guide: GetBusinessGuideResponse, so
 
 def _field(characteristic: CharacteristicSpecification, sold: Sold) -> Field:
     """The field of a characteristic, by its type."""
-    label, hint = characteristic_label(characteristic), characteristic_hint(characteristic)
+    label, hint = characteristic_words(characteristic)
     name, must = f"{_VALUE}{characteristic.name}", characteristic.required
     options = _options(characteristic, sold)
     if options:

@@ -27,7 +27,7 @@ from gateway.time.clock import to_timestamp
 from gateway.web.console.fields import Fields
 from gateway.web.console.pages import Rpc
 from gateway.wording.languages import for_reader
-from gateway.wording.terms import characteristic_hint, characteristic_label
+from gateway.wording.terms import characteristic_label, characteristic_words
 from tests.unit.console_pages import (
     CONSOLE,
     NOW,
@@ -81,7 +81,7 @@ def test_the_words_before_a_colon_are_the_label_of_a_characteristic_and_the_rest
 ) -> None:
     known = planned(described).business.characteristics[-1]
     with for_reader(language, TEXTS):
-        assert (characteristic_label(known), characteristic_hint(known)) == (label, hint)
+        assert (characteristic_label(known), characteristic_words(known)) == (label, (label, hint))
 
 
 def test_the_form_of_a_new_order_ties_a_field_to_its_hint_and_beside_it_no_refusal_has_its_key() -> None:

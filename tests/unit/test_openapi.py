@@ -201,3 +201,14 @@ def test_a_description_is_written_once_however_often_it_is_read(monkeypatch: pyt
     assert written == ["openapi.html.j2"]
     assert all(isinstance(each, web.Response) and api.title in str(each.text) for each in shown)
     assert all(each.headers["Content-Security-Policy"].startswith(HtmlPages().policy()) for each in shown)
+
+
+def test_the_policy_of_pages_renders_their_style_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages, rendered = HtmlPages(), list[str]()
+
+    def style(_: HtmlPages) -> str:
+        rendered.append("style")
+        return "body {}"
+
+    monkeypatch.setattr(HtmlPages, "style", style)
+    assert (pages.policy() == pages.policy(), len(rendered)) == (True, 1)
