@@ -95,7 +95,7 @@ def _options() -> argparse.Namespace:
 
 def _run(where: Path, profile: Profile, *, keep: bool) -> int:
     stage, federation = Stage(), LocalFederation(where, REGIONS, profile, provided=PROVIDED)
-    federation.staff_rights = ("businesses", "purposes")
+    federation.staff_rights = left_running.STAFF_RIGHTS
     left_running.open_web(federation)
     if keep:
         left_running.add_sign_in(federation)

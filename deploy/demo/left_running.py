@@ -20,11 +20,14 @@ from deploy.demo.stage import Stage
 from deploy.local.administrator import NAME as ADMINISTRATOR
 from deploy.local.directory import STOP
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation, Replica
+from deploy.local.settings_files import Settings
 from gateway.process.files import replace_file
 from gateway.security.authority import TLS_CERTIFICATE, TLS_KEY
 
 _COUNTER = f"guangdong-{OPERATOR}"
 _MEMBER = "zhao.min"
+STAFF_RIGHTS: Settings = {"businesses": ("*",), "purposes": ("*",), "services": ("AuditService",)}
+"""The scope of any member of staff of the demo: the people of its links read the audit chain, too."""
 _STAFF = f"sichuan-{_MEMBER}"
 _ADMIN = "administrator"
 BROWSER_PASSWORD = "demo"  # noqa: S105 - of files that end with the demo

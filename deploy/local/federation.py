@@ -132,8 +132,8 @@ class LocalFederation:
         """The tables `[web]` of the processes that serve HTTPS, by their names."""
         self.operators: tuple[str, ...] = (OPERATOR,)
         """The operator systems of each region, by name: each has a certificate, and a scope with everything."""
-        self.staff_rights: tuple[str, ...] = ("businesses",)
-        """The lists in the scope of staff, each with everything. Version 0.3.0 rejects `purposes`."""
+        self.staff_rights: Settings = {"businesses": ("*",)}
+        """The scope of any member of staff. Version 0.3.0 rejects `purposes`."""
         self.valid = _VALID
         """The validity of certificates. Tests that drive a clock far ahead need a longer one."""
         self.advertised: dict[str, str] = {}

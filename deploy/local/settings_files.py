@@ -14,14 +14,14 @@ def write_settings(path: Path, settings: Settings) -> None:
     path.write_text("\n".join(_lines(settings, "")) + "\n", "utf-8")
 
 
-def write_scopes(path: Path, operators: Iterable[str], staff_rights: Iterable[str]) -> None:
+def write_scopes(path: Path, operators: Iterable[str], staff_rights: Settings) -> None:
     """Writes scopes of operator systems that serve every counter with any load, and sign in their staff.
 
-    Staff have each of their rights for everything at the console, too.
+    `staff_rights` is the scope of any member of staff, at the console too.
     """
     everything: Settings = dict.fromkeys(("services", "businesses", "purposes"), ("*",))
     scope = {**everything, "staff": "named", "amount_a_day": 10**12}  # a number, which versions before read too
-    write_settings(path, {**dict.fromkeys(operators, scope), '"staff/*"': dict.fromkeys(staff_rights, ("*",))})
+    write_settings(path, {**dict.fromkeys(operators, scope), '"staff/*"': staff_rights})
 
 
 def credentials_table(directory: Path) -> Settings:

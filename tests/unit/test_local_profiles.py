@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_cer
 
 from coordinator.settings import CoordinatorSettings
 from deploy.demo import left_running, sign_in
+from deploy.demo.left_running import STAFF_RIGHTS
 from deploy.local import etcd, postgresql
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.postgresql_access import PostgresqlAccess
@@ -25,7 +26,7 @@ from gateway.federation.revisions import Chain
 from gateway.security.alternative_names import uris_of
 from gateway.settings import load as load_settings
 from region_node.console.served import document_key
-from region_node.node.operator_scopes import OperatorScopes
+from region_node.node.operator_scopes import AUDIT_SERVICE, OperatorScopes
 from region_node.node.settings import RegionSettings
 from tests.rolling import load as rolling_load
 
@@ -143,3 +144,10 @@ def test_an_operator_system_takes_in_what_a_load_pays_in_a_day(tmp_path: Path) -
     amount = OperatorScopes(federation.scopes_file).amount_a_day(OPERATOR)
     assert amount is not None, "versions before know no word in its place"
     assert amount > 100 * rolling_load.AMOUNT * timedelta(days=1) // timedelta(seconds=1)
+
+
+def test_the_staff_of_the_demo_read_the_audit_chain(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("sichuan",))
+    federation.staff_rights = STAFF_RIGHTS
+    federation.prepare()
+    assert OperatorScopes(federation.scopes_file).may_use("staff/zhao.min", AUDIT_SERVICE)
