@@ -23,6 +23,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
+from gateway.wording.acts import acts
 from gateway.wording.languages import SUMMARIES, SpeakingGroup, help_texts, helped
 from gateway.wording.words import words
 from region_node.cli.main import main as region_node
@@ -48,7 +49,7 @@ def main() -> int:
 def wanted_texts() -> dict[str, list[str]]:
     """The texts in the code, by the package whose catalogue holds them; what both programs say is shared."""
     found = {package: {*_told_in(package), *_help_of(group)} for package, group in PROGRAMS.items()}
-    shared = {*_told_in(SHARED), *words()} | set.intersection(*found.values())
+    shared = {*_told_in(SHARED), *words(), *acts()} | set.intersection(*found.values())
     return {SHARED: sorted(shared), **{package: sorted(texts - shared) for package, texts in found.items()}}
 
 

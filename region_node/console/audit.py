@@ -1,5 +1,6 @@
 """The rows of the region's audit chain, with their filters in the address."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.audit_service_pb2 import AuditRow, ListAuditRowsRequest, ListAuditRowsResponse
@@ -10,6 +11,7 @@ from gateway.web.console.parts import Option
 from gateway.web.console.sorting import Column, Columns, Found, Part
 from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
+from gateway.wording.acts import told_act
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from region_node.console import rpcs
@@ -74,8 +76,7 @@ def _table(answer: ListAuditRowsResponse) -> Table:
                 Cell(str(each.sequence), "row"),
                 Cell(told_time(each.time, timespec="seconds"), style="time"),
                 Cell(each.actor),
-                _action(each),
-                Cell(each.subject),
+                *_act(each),
                 Cell(each.detail, style="long"),
             ]
             for each in answer.rows
@@ -84,8 +85,16 @@ def _table(answer: ListAuditRowsResponse) -> Table:
     )
 
 
-def _action(row: AuditRow) -> Cell:
-    return Cell(row.action, badge="late") if row.action == _DENIAL else Cell(row.action)
+def _act(row: AuditRow) -> Sequence[Cell]:
+    """The act in words, and its subject. Beside the words stands the name that the filters take."""
+    if row.action == _DENIAL:
+        return [Cell(translated("denied"), badge="late"), _named(row.subject)]
+    return [_named(row.action), Cell(row.subject)]
+
+
+def _named(act: str) -> Cell:
+    told = told_act(act)
+    return Cell(told, note=act if told != act else "")
 
 
 _COLUMNS = Columns[AuditRow](

@@ -385,3 +385,21 @@ def test_the_work_list_is_sorted_by_due_time_kind_and_since_when_and_its_tiles_a
     page = written_by(CONSOLE, view_of("/work"), visit("sort=kind"), Answering(reviews, issues))
     assert all(each in page for each in ('<input type="hidden" name="sort" value="kind">', "kind=issues&amp;sort=kind"))
     assert refused(lambda: shown("state")) == Reason.REASON_ATTRIBUTE_UNSUPPORTED
+
+
+def test_the_audit_rows_name_acts_in_words_with_the_name_that_the_filter_takes() -> None:
+    path, found = "/gateway.api.region.v1.OrderService/GetOrder", ListAuditRowsResponse()
+    for action, subject in (
+        ("GetOrder", "o-1"),
+        ("ENVELOPE_KIND_ORDER_SUBMIT", "o-1"),
+        ("DENIED", path),
+        ("LaterAct", "o-1"),
+    ):
+        found.rows.add(action=action, subject=subject)
+    rows = shown_by(CONSOLE, view_of("/audit"), visit(), Answering(found)).tables[-1].rows
+    assert [[(cell.text, cell.note) for cell in row[3:5]] for row in rows] == [
+        [("查看订单", "GetOrder"), ("o-1", "")],
+        [("订单提交", "ENVELOPE_KIND_ORDER_SUBMIT"), ("o-1", "")],
+        [("已拒绝", ""), ("查看订单", path)],
+        [("LaterAct", ""), ("o-1", "")],
+    ]
