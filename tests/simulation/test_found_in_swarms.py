@@ -17,15 +17,15 @@ def test_a_ticket_is_listed_whose_id_a_region_gave_again_while_nobody_could_tell
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     receipts_not_asked_for(monkeypatch)  # as where no other region keeps one
-    report = lose(5_002)
+    report = lose(5_008)
     require_held(report)
-    lost = "guangdong/L20260328-1"
-    assert any(each.about == lost and "lists COMMAND_LOST of henan" in each.what for each in report.events)
+    lost = "sichuan/L20260328-1"
+    assert any(each.about == lost and "lists COMMAND_LOST of guangdong" in each.what for each in report.events)
 
 
 @pytest.mark.timeout(300)
 def test_a_loss_that_receipts_alone_can_tell_breaks_no_guarantee() -> None:
-    require_held(lose(5_002))
+    require_held(lose(5_008))
 
 
 @pytest.mark.timeout(300)
