@@ -80,7 +80,7 @@ HIDDEN_COLUMNS = (
     "Math.max(...[...document.querySelectorAll('.scroll')].map(each => each.scrollWidth - each.clientWidth))"
 )
 SCROLLED_SIDEWAYS = (  # though nobody compares their columns
-    "[...document.querySelectorAll('.scroll:not(:has(.compared))')]"
+    "[...document.querySelectorAll('.scroll:not(.compared)')]"
     ".filter(each => each.scrollWidth > each.clientWidth).map(each => each.ariaLabel)"
 )
 CONTENT = SEEN.format("h1, h2, table, svg")
