@@ -242,7 +242,7 @@ def told_act(action: str) -> str:
     name = action.rpartition("/")[2]
     if name in EnvelopeKind.keys():
         return value_word(EnvelopeKind.DESCRIPTOR, EnvelopeKind.Value(name))
-    return translated(_english(name)) if name in _ACTS else name
+    return translated(_english(name)) if name in _ACTS else action
 
 
 def acts() -> Iterator[str]:

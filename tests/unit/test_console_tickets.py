@@ -270,7 +270,7 @@ def test_lists_and_pages_of_the_network_and_of_faults_name_sites_and_links_and_l
         assert (told in page, calling.asked[FindPlacesResponse]) == (True, 1), path
         named = written_by(CONSOLE, view_of(path), visit(query), Denying(FindPlacesResponse, answer, alarms))
         assert (told in named, "a-b-1" in named) == (False, True), path
-    assert f"<td>{cable}" in written(view_of("/network"), alarms, network()[0])
+    assert f">{cable}" in written(view_of("/network"), alarms, network()[0])
 
 
 def test_the_page_of_a_link_is_headed_by_its_two_sites_before_its_id() -> None:
@@ -419,7 +419,7 @@ def test_a_problem_and_a_planned_outage_stand_with_the_names_of_their_elements()
         places.places.add(object=NetworkObject(service=service)).name.zh_cn = name
     problems.problems[0].header.root_cause.kind = NetworkElementKind.NETWORK_ELEMENT_KIND_LINK
     page = written(view_of("/network"), places, alarms, outages, problems)
-    told = ["<td>广州专线（line-1）</td>", "<small>未确认：广州宽带（line-2）</small>", "<small>广州（a-b-1）</small>"]
+    told = [">广州专线（line-1）</td>", "<small>未确认：广州宽带（line-2）</small>", "<small>广州（a-b-1）</small>"]
     assert [each for each in told if each not in page] == []
 
 

@@ -87,7 +87,7 @@ def test_the_links_of_paths_stand_with_the_names_of_their_ends() -> None:
     link.site_a, link.site_b = "guangzhou", "xian"
     found.down.append("henan-1")
     page = written("/network", told, answer)
-    assert [each for each in ("<td>广州 - xian（xian-1）</td>", "广州 - henan（henan-1）") if each not in page] == []
+    assert [each for each in (">广州 - xian（xian-1）</td>", "广州 - henan（henan-1）") if each not in page] == []
     texts = read(written("/network/paths", told, found, query="from=guangdong&to=sichuan")).texts
     assert texts.count("广州 - xian（xian-1）") == 6, "the link of each path"
     assert [each for each in texts if "henan-1" in each] == ["中断的链路：广州 - henan（henan-1）"]

@@ -121,7 +121,7 @@ def pages(folder: Path) -> Iterator[tuple[str, str, str, set[str]]]:
         "matrix",
         matrix_page.page(matrix(), "voice", NOW, "en"),
         matrix_page.page(hostile(matrix()), f"voice{EVIL}", NOW, "en"),
-        {"title"},
+        {"data-title", "title"},
     )
     asked = survey_results()
     yield (
