@@ -229,7 +229,7 @@ def test_a_search_for_receipts_delays_no_opening_but_that_before_which_it_finds_
                 first = (await store.read(losses.losses))[0]
                 again = first._replace(number=2, seen_sequence=10, accept_time=1)
                 await store.write(lambda tx: tx.keep(losses.LOSSES, again))
-            await process.compare_receipt(QUESTION, None, "")
+            await process.compare_receipts(QUESTION, (), "")
 
         process = keeper(store, fence, [head(9)], search)
         await process.start()
@@ -274,7 +274,7 @@ def test_a_process_that_hears_of_a_loss_adds_its_own_lost_commits_before_people_
         store = FailedOver(file, migrations_of("gateway", "region_node"))
         fence = FencedStore(store)
         process = keeper(store, fence, [])
-        await outcomes([process.compare_receipt(QUESTION, None, "") for _ in range(3)])
+        await outcomes([process.compare_receipts(QUESTION, (), "") for _ in range(3)])
         (loss,) = await store.read(losses.losses)
         assert (loss.number, loss.commits, store.lost_commits) == (1, 2, 0), "each of them counts once"
         assert fence.loss == loss

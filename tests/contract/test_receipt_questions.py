@@ -27,6 +27,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import BETWEEN_TRUSTED, from_microseconds, to_microseconds
 from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.operations import Finding
+from region_node.lifecycle.recovery.questions import LastRow
 from region_node.lifecycle.recovery.receipts import ReceiptComparison
 from region_node.lifecycle.recovery.telling import CATCH_UP, CatchUpEnvelopes
 from tests.contract.relay_pair import DESTINATION, NOW, ORIGIN, Desk, open_store
@@ -35,6 +36,7 @@ from tests.contract.test_kept_receipts import lose_after, started
 
 MINUTE = timedelta(minutes=1)
 FINDING = Finding(DESTINATION, ())
+LAST = LastRow(7, NOW)
 pytestmark = pytest.mark.usefixtures("patient_rounds")
 
 
@@ -333,8 +335,8 @@ def test_a_start_widens_no_question_that_its_look_at_the_inbox_has_not_found(tmp
     async def scenario(peer: Guangdong) -> None:
         store, start = peer.sichuan.store, NOW + MINUTE
         found = await store.read(lambda tx: questions.quiet(tx, [ORIGIN], start))
-        await store.write(lambda tx: questions.ask(tx, [ORIGIN], NOW, NOW, ()))
-        await store.write(lambda tx: questions.ask(tx, [ORIGIN], start, NOW, found))
+        await store.write(lambda tx: questions.ask(tx, [ORIGIN], NOW, LAST, ()))
+        await store.write(lambda tx: questions.ask(tx, [ORIGIN], start, LAST, found))
         assert await peer.left() == [(ORIGIN, NOW), (ORIGIN, start)], "another process has asked meanwhile"
 
     play_both(tmp_path, scenario)

@@ -53,6 +53,13 @@ def test_a_region_finds_that_it_has_lost_the_last_seconds_alone_by_a_receipt_of_
     require_same([lose_little(FIRST)])
 
 
+@pytest.mark.guarantee("G2")
+@pytest.mark.long("each seed is a federation that lives through a minute")
+@pytest.mark.timeout(300)
+def test_a_region_finds_its_loss_beside_receipts_that_a_clock_gone_back_has_given_since() -> None:
+    require_same([lose_little(6_011)])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # half a minute on a quiet machine
 @pytest.mark.parametrize(("kind", "first", "many"), PARTS)

@@ -15,7 +15,7 @@ from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
 from gateway.time.clock import to_microseconds
-from region_node.lifecycle.recovery.telling import CATCH_UP
+from region_node.lifecycle.recovery.telling import CATCH_UP, PAGE
 from region_node.node.payloads import received
 
 LOOK_SECONDS = 60.0  # between two looks of a loop that has nobody to ask
@@ -121,7 +121,7 @@ class Rounds:
 
         The question begins anew where the region refuses the place that it has given itself: once for all pages with
         the same `refused_places`. Raises Refused as `Asker.ask`, and with ENVELOPE_INVALID for a place that no question
-        can go on behind.
+        can go on behind, or more receipts than a page has.
         """
         try:
             answer = await self._page(subject, region, question, now)
@@ -133,6 +133,8 @@ class Rounds:
             answer = await self._page(subject, region, question, now)
         if answer.next_place and answer.next_place in (question.place, *refused_places):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="an answer that leads to itself")
+        if len(answer.receipts) > PAGE:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a page of more than {PAGE} receipts")
         if len(answer.next_place) > LONGEST_PLACE:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"a place of more than {LONGEST_PLACE} characters")
         return answer

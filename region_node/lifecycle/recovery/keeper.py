@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from gateway.time.clock import EPOCH, Clock
 from gateway.time.looks import until_look
 from region_node.lifecycle.recovery import questions
 from region_node.lifecycle.recovery.operations import Finding
-from region_node.lifecycle.recovery.questions import ReceiptQuestion, ShownRow
+from region_node.lifecycle.recovery.questions import LastRow, ReceiptQuestion, ShownRow
 
 LOOK_SECONDS = 1.0  # between two looks at the database that processes share
 COMPARE_SECONDS = 60.0  # between two comparisons with the coordinators' heads
@@ -60,8 +60,8 @@ class FenceKeeper:
         self._keeping = asyncio.Lock()
         self._compare_at, self._is_compared = 0.0, False
         self._is_followed, self._doubted = False, AuditHead()
-        self.last_time = EPOCH
-        """The time of the last row of the chain before this process has served anything; 1970 for an empty one."""
+        self.last = LastRow(0, EPOCH)
+        """The last row of the chain before this process has served anything."""
         self.start_time = EPOCH
         """The time at which `start` looked for that row. Receipts of this process are later."""
         ports.fence.on_change(self._note)
@@ -73,8 +73,9 @@ class FenceKeeper:
         Without any coordinator the process serves, and compares as soon as one answers.
         """
         self.start_time = self._ports.clock.now()
-        last_time = await self._ports.store.read(audit.last_time)
-        self.last_time = last_time or EPOCH
+        self.last = await self._ports.store.read(
+            lambda tx: LastRow(audit.head(tx).sequence, audit.last_time(tx) or EPOCH)
+        )
         await self._look()
         await self._compare()
 
@@ -182,7 +183,7 @@ class FenceKeeper:
     async def _compare(self) -> None:
         """Compares the chain with each coordinator's head. The heads are asked for first, so that it is longer."""
         loop, is_answered = asyncio.get_running_loop(), False
-        last_time = None if self._is_compared else self.last_time  # rows may have come since the start
+        last_time = None if self._is_compared else self.last.time  # rows may have come since the start
         async for told in self._ports.heads():
             if told is None:
                 is_answered = True
@@ -201,16 +202,18 @@ class FenceKeeper:
             self._doubted = told
             _log.warning("no known key of this region signed the audit head %d that a coordinator keeps", told.sequence)
 
-    async def compare_receipt(
-        self, question: ReceiptQuestion, row: ShownRow | None, place: str
+    async def compare_receipts(
+        self, question: ReceiptQuestion, rows: Sequence[ShownRow], place: str
     ) -> ReceiptQuestion | None:
-        """Compares the chain with the row of a receipt, if there is one, and has the question go on behind a place.
+        """Compares the chain with the rows of receipts, and has the question go on behind a place.
 
-        One transaction does both. Returns the question as it is left, None at its end. Raises Refused.
+        One transaction stores both. Returns the question as it is left, None at its end. Raises Refused.
         """
         finding, now = self._ports.finding, self._ports.clock.now()
+        # No writer waits while many rows are looked up that the chain has.
+        lacking = await self._ports.store.read(lambda tx: [each for each in rows if audit.lacks(tx, each.head, 0)])
         found, left = await self._ports.store.write(
-            lambda tx: (finding.answered(tx, question, row, now), questions.go_on(tx, question, place))
+            lambda tx: (finding.answered(tx, question, lacking, now), questions.go_on(tx, question, place))
         )
         await self._close_for(found)
         return left

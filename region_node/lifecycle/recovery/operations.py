@@ -44,16 +44,19 @@ class Finding:
             return None
         return self._found(tx, witness, head.sequence, 0, now, last_time)
 
-    def answered(self, tx: Transaction, question: ReceiptQuestion, row: ShownRow | None, now: datetime) -> Loss | None:
-        """Compares the chain with the row of a receipt that a region shows.
+    def answered(
+        self, tx: Transaction, question: ReceiptQuestion, rows: Sequence[ShownRow], now: datetime
+    ) -> Loss | None:
+        """Compares the chain with the rows of receipts that a region shows.
 
-        Returns the new loss; None without a receipt, where the chain has that row, or others report it again anyway
-        with all that it stands for.
+        Returns the new loss; None where the chain has each of the rows, or others report those again anyway that it
+        lacks, with all that they stand for.
         """
-        if row is None or not audit.lacks(tx, row.head, _reported_before(tx, question, row)):
+        lost = [each.head.sequence for each in rows if audit.lacks(tx, each.head, _reported_before(tx, question, each))]
+        if not lost:
             return None
         last_time = from_microseconds(question.last_time)
-        return self._found(tx, f"region/{question.region}", row.head.sequence, 0, now, last_time)
+        return self._found(tx, f"region/{question.region}", max(lost), 0, now, last_time)
 
     def lost_commits(self, tx: Transaction, process: int, commits: int, now: datetime) -> Loss:
         """A process knows of commits that the database lacks. Returns the open loss."""

@@ -15,13 +15,24 @@ MOST = 8
 
 
 class ReceiptQuestion(NamedTuple):
-    """A row: the question to a region for its furthest receipt of before a start. Instants are in microseconds."""
+    """A row: the question to a region for its receipts of before a start. Instants are in microseconds."""
 
     region: str
     start_time: int
     last_time: int
     place: str = ""
     """Behind which the answer of the region goes on: no pause and no restart begins its search anew."""
+    first_head: int | None = None
+    """The last row of the audit chain before the first start that it is about; None in one of a former version."""
+    last_head: int | None = None
+    """The same before the last start."""
+
+
+class LastRow(NamedTuple):
+    """The last row of the audit chain before a start: its number, and its time. 0 and 1970 for an empty chain."""
+
+    sequence: int
+    time: datetime
 
 
 class ShownRow(NamedTuple):
@@ -49,22 +60,24 @@ def ask(
     tx: Transaction,
     regions: Iterable[str],
     start_time: datetime,
-    last_time: datetime,
+    last: LastRow,
     widened: Collection[ReceiptQuestion],
 ) -> None:
-    """Keeps a question to each region about a start. `last_time` is that of the last row before it.
+    """Keeps a question to each region about a start. `last` is the last row before it.
 
     One question serves for several starts between which the region was given no receipt: none hides a lost one. These
     are `widened`, as `quiet` has found them. A question about a later start, by a clock that was ahead, stays apart.
     """
     asked = left(tx)
     for region in regions:
-        question = ReceiptQuestion(region, to_microseconds(start_time), to_microseconds(last_time))
-        last = _last_before(asked, region, question.start_time)
+        time = to_microseconds(last.time)
+        question = ReceiptQuestion(region, to_microseconds(start_time), time, "", last.sequence, last.sequence)
+        before = _last_before(asked, region, question.start_time)
         is_full = sum(each.region == region for each in asked) >= MOST
-        if last is not None and (is_full or last in widened):
-            end(tx, last)
-            question = question._replace(last_time=min(last.last_time, question.last_time))
+        if before is not None and (is_full or before in widened):
+            end(tx, before)
+            head = None if before.first_head is None else min(before.first_head, last.sequence)
+            question = question._replace(last_time=min(before.last_time, time), first_head=head)
         tx.keep(RECEIPT_QUESTIONS, question)
 
 

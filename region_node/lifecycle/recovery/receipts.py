@@ -9,7 +9,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.recovery_envelopes_pb2 import CatchUpAnswer, CatchUpQuestion
 from gateway.api.relay.v1.relay_pb2 import Receipt, ReceiptContent
 from gateway.auditing.audit import Head
-from gateway.auditing.incarnations import BEFORE
+from gateway.auditing.incarnations import BEFORE, MARGIN
 from gateway.errors import Refused
 from gateway.federation.current import FederationState
 from gateway.relay.border import Border
@@ -42,7 +42,7 @@ class ReceiptPorts:
 
 
 class ReceiptComparison:
-    """A loop of each process: every other region shows the furthest receipt of this region that it keeps.
+    """A loop of each process: every other region shows receipts of this region that it keeps.
 
     Call `keep_questions` before anything is served, then run `run` as a task.
     """
@@ -64,7 +64,7 @@ class ReceiptComparison:
         self._asked &= members.keys()
         keeper, new = self._ports.keeper, sorted(_present(members) - self._asked - {self._ports.border.region})
         if new:
-            start, last = keeper.start_time, keeper.last_time
+            start, last = keeper.start_time, keeper.last
             quiet = await self._ports.store.read(lambda tx: questions.quiet(tx, new, start))
             await self._ports.store.write(lambda tx: questions.ask(tx, new, start, last, quiet))
             self._asked.update(new)
@@ -115,20 +115,19 @@ class ReceiptComparison:
         return True
 
     async def _has_answered(self, asked: ReceiptQuestion) -> bool:
-        """Compares the row that each page shows, until the last page ends the question. Raises Refused.
+        """Compares the rows that each page shows, until the last page ends the question. Raises Refused.
 
         False for a receipt that cannot be verified here: another process may know its key.
         """
         refused_places = set[str]()
         for _ in range(PAGES):
             with UntilUpgraded(self._ports.border.region):
-                answer, row = await self._answer(asked, refused_places), None
-                if answer.HasField("furthest_receipt"):
-                    row = self._row_of(answer.furthest_receipt)
-                    if row is None:
-                        _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
-                        return False
-            left = await self._ports.keeper.compare_receipt(asked, row, answer.next_place)
+                answer = await self._answer(asked, refused_places)
+                rows = [row for each in _shown(answer) if (row := self._row_of(each)) is not None]
+            if len(rows) < len(_shown(answer)):
+                _log.warning("no known key of this region signed the receipt that %s shows", asked.region)
+                return False
+            left = await self._ports.keeper.compare_receipts(asked, rows, answer.next_place)
             if left is None:
                 return True
             asked = left
@@ -140,6 +139,8 @@ class ReceiptComparison:
         border, last_time = self._ports.border, from_microseconds(asked.last_time)
         begin, start = to_timestamp(max(last_time - BEFORE, EPOCH)), to_timestamp(from_microseconds(asked.start_time))
         question = CatchUpQuestion(begin_time=begin, place=asked.place, wants_furthest_receipt=True, start_time=start)
+        if asked.first_head is not None and asked.last_head is not None:
+            question.after_sequence, question.last_sequence = asked.first_head, asked.last_head + MARGIN
         now, subject = self._ports.clock.now(), f"{border.region}/receipts"
         return await self._rounds.answer(subject, asked.region, question, now, refused_places)
 
@@ -154,6 +155,11 @@ class ReceiptComparison:
 
     def _note_state(self, _: FederationState) -> None:
         self._rounds.wake()
+
+
+def _shown(answer: CatchUpAnswer) -> Sequence[Receipt]:
+    furthest = [answer.furthest_receipt] if answer.HasField("furthest_receipt") else []
+    return [*answer.receipts, *furthest]
 
 
 def _present(members: Mapping[str, Member]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Reports to a region the commands that both have exchanged, with receipts, or the furthest of its receipts.
+"""Reports to a region the commands that both have exchanged, with receipts, or its receipts alone.
 
 Its database may have lost its newest part.
 """
@@ -22,7 +22,7 @@ from gateway.time.clock import from_microseconds, from_timestamp, is_dated, to_m
 from region_node.node.payloads import received
 
 CATCH_UP = EnvelopeKind.ENVELOPE_KIND_CATCH_UP
-PAGE = 200  # commands in an answer
+PAGE = 200  # commands or receipts in an answer
 PAGE_BYTES = 1024 * 1024  # of them; the last one may exceed it
 RECEIPTS = 1000  # of a page, the last of which are of before the start: more than batches bring of several processes
 _Place = tuple[int, str]
@@ -44,7 +44,7 @@ class CatchUpEnvelopes:
         """Reports to a region only commands that it has sent or received itself, and none of an erased customer.
 
         Raises Refused with TOO_BUSY for a region while it is given another page of the same sort: a long search for
-        its furthest receipt delays no report of commands.
+        its receipts delays no report of commands.
         """
         question, region = received(CatchUpQuestion, content.payload), content.origin
         if not is_dated(question.begin_time) or not is_dated(question.start_time):
@@ -62,6 +62,8 @@ class CatchUpEnvelopes:
 
 
 def _answer(tx: Transaction, region: str, since: int, question: CatchUpQuestion) -> CatchUpAnswer:
+    if question.HasField("after_sequence"):
+        return receipts_behind(tx, region, since, question)
     if question.wants_furthest_receipt:
         until = from_timestamp(question.start_time) if question.HasField("start_time") else None
         return furthest_receipt(tx, region, since, until, question.place)
@@ -84,6 +86,41 @@ def furthest_receipt(tx: Transaction, region: str, since: int, until: datetime |
         time, name = page[-1]
         answer.next_place = f"{time} {name}"
     return answer
+
+
+def receipts_behind(tx: Transaction, region: str, since: int, question: CatchUpQuestion) -> CatchUpAnswer:
+    """The kept receipts of a region that name rows of its audit chain behind its start, of a page since an instant.
+
+    The instant is in microseconds. The newest page comes first. Receipts of after the start count too: the clock of the
+    region may have stepped, so that times do not distinguish them from lost ones. Raises Refused as `page_of`.
+    """
+    [before] = _places(question.place, 1) if question.place else [_NEWEST]
+    page = outbox.newest_answered(tx, region, since, before, RECEIPTS)
+    answer, left, furthest, looked = CatchUpAnswer(), PAGE_BYTES, -1, 0
+    for _, name in page:
+        if len(answer.receipts) == PAGE or left <= 0:
+            break
+        looked += 1
+        kept = outbox.receipt(tx, name)
+        if kept is not None:
+            content = ReceiptContent.FromString(kept.content)
+            furthest = max(furthest, content.audit_sequence)
+            if _is_wanted(content, question):
+                answer.receipts.append(kept)
+                left -= kept.ByteSize()
+    has_earlier_rows_alone = 0 <= furthest <= question.after_sequence
+    if looked < len(page) or (len(page) == RECEIPTS and not has_earlier_rows_alone):
+        time, name = page[looked - 1]
+        answer.next_place = f"{time} {name}"
+    return answer
+
+
+def _is_wanted(content: ReceiptContent, question: CatchUpQuestion) -> bool:
+    """Whether a receipt may name a lost row: one of the next rows, or one further that has a time before the start."""
+    if content.audit_sequence <= question.after_sequence:
+        return False
+    is_next = content.audit_sequence <= question.last_sequence
+    return is_next or not _is_after(content.decide_time, from_timestamp(question.start_time))
 
 
 def _is_after(time: Timestamp, until: datetime | None) -> bool:

@@ -26,7 +26,7 @@ from gateway.api.relay.v1 import relay_pb2 as gateway_dot_api_dot_relay_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/recovery_envelopes.proto\x12\x15gateway.api.region.v1\x1a gateway/api/relay/v1/relay.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x0f\x43\x61tchUpQuestion\x12.\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x02 \x01(\t\x12\x1e\n\x16wants_furthest_receipt\x18\x03 \x01(\x08\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc6\x01\n\rCatchUpAnswer\x12\x38\n\x08\x63ommands\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.AnsweredCommand\x12\x12\n\nnext_place\x18\x02 \x01(\t\x12.\n\npurge_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x10\x66urthest_receipt\x18\x04 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receipt\"s\n\x0f\x41nsweredCommand\x12\x30\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07receipt\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receiptb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/recovery_envelopes.proto\x12\x15gateway.api.region.v1\x1a gateway/api/relay/v1/relay.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x01\n\x0f\x43\x61tchUpQuestion\x12.\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05place\x18\x02 \x01(\t\x12\x1e\n\x16wants_furthest_receipt\x18\x03 \x01(\x08\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x15\n\rlast_sequence\x18\x06 \x01(\x04\x42\x11\n\x0f_after_sequence\"\xf7\x01\n\rCatchUpAnswer\x12\x38\n\x08\x63ommands\x18\x01 \x03(\x0b\x32&.gateway.api.region.v1.AnsweredCommand\x12\x12\n\nnext_place\x18\x02 \x01(\t\x12.\n\npurge_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x10\x66urthest_receipt\x18\x04 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receipt\x12/\n\x08receipts\x18\x05 \x03(\x0b\x32\x1d.gateway.api.relay.v1.Receipt\"s\n\x0f\x41nsweredCommand\x12\x30\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07receipt\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receiptb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.recov
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CATCHUPQUESTION']._serialized_start=141
-  _globals['_CATCHUPQUESTION']._serialized_end=301
-  _globals['_CATCHUPANSWER']._serialized_start=304
-  _globals['_CATCHUPANSWER']._serialized_end=502
-  _globals['_ANSWEREDCOMMAND']._serialized_start=504
-  _globals['_ANSWEREDCOMMAND']._serialized_end=619
+  _globals['_CATCHUPQUESTION']._serialized_end=372
+  _globals['_CATCHUPANSWER']._serialized_start=375
+  _globals['_CATCHUPANSWER']._serialized_end=622
+  _globals['_ANSWEREDCOMMAND']._serialized_start=624
+  _globals['_ANSWEREDCOMMAND']._serialized_end=739
 # @@protoc_insertion_point(module_scope)

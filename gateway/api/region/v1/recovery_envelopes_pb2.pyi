@@ -30,10 +30,21 @@ class CatchUpQuestion(_message.Message):
     PLACE_FIELD_NUMBER: _builtins.int
     WANTS_FURTHEST_RECEIPT_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     place: _builtins.str
     """Value of `next_place` in the answer before; empty at first."""
     wants_furthest_receipt: _builtins.bool
     """True where only the furthest receipt is wanted, and no command. A region of a former version ignores it."""
+    after_sequence: _builtins.int
+    """Last row of the asking region's audit chain at the start, 0 for an empty chain. If set, all receipts with rows behind
+    it are wanted: up to `last_sequence` whenever they were decided, further ones as by `start_time`. A region of a former
+    version shows the furthest one alone.
+    """
+    last_sequence: _builtins.int
+    """Furthest row whose receipt is wanted whenever it was decided, for the clock of the asking region may have stepped.
+    Of no meaning without `after_sequence`.
+    """
     @_builtins.property
     def begin_time(self) -> _timestamp_pb2.Timestamp:
         """Time from which they were answered, by the clock of the answering region."""
@@ -51,12 +62,16 @@ class CatchUpQuestion(_message.Message):
         place: _builtins.str = ...,
         wants_furthest_receipt: _builtins.bool = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
+        after_sequence: _builtins.int | None = ...,
+        last_sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "begin_time", b"begin_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["begin_time", b"begin_time", "place", b"place", "start_time", b"start_time", "wants_furthest_receipt", b"wants_furthest_receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence", "after_sequence", b"after_sequence", "begin_time", b"begin_time", "last_sequence", b"last_sequence", "place", b"place", "start_time", b"start_time", "wants_furthest_receipt", b"wants_furthest_receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__after_sequence: _TypeAlias = _typing.Literal["after_sequence"]  # noqa: Y015
+    _WhichOneofArgType__after_sequence: _TypeAlias = _typing.Literal["_after_sequence", b"_after_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_sequence) -> _WhichOneofReturnType__after_sequence | None: ...
 
 Global___CatchUpQuestion: _TypeAlias = CatchUpQuestion  # noqa: Y015
 
@@ -70,6 +85,7 @@ class CatchUpAnswer(_message.Message):
     NEXT_PLACE_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
     FURTHEST_RECEIPT_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
     next_place: _builtins.str
     """Place behind which the next answer goes on; empty at the end."""
     @_builtins.property
@@ -87,6 +103,12 @@ class CatchUpAnswer(_message.Message):
         goes on at `next_place`. Unset unless it is wanted.
         """
 
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[_relay_pb2.Receipt]:
+        """Receipts that are wanted by `after_sequence`, of a page of 1000 since `begin_time`; at most 200. The newest page comes
+        first. A page of receipts with earlier rows alone is the last one.
+        """
+
     def __init__(
         self,
         *,
@@ -94,10 +116,11 @@ class CatchUpAnswer(_message.Message):
         next_place: _builtins.str = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
         furthest_receipt: _relay_pb2.Receipt | None = ...,
+        receipts: _abc.Iterable[_relay_pb2.Receipt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["furthest_receipt", b"furthest_receipt", "purge_time", b"purge_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "furthest_receipt", b"furthest_receipt", "next_place", b"next_place", "purge_time", b"purge_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commands", b"commands", "furthest_receipt", b"furthest_receipt", "next_place", b"next_place", "purge_time", b"purge_time", "receipts", b"receipts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
