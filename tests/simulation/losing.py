@@ -44,7 +44,8 @@ _BUSY = 40.0  # seconds in which people ask for anything
 _AWAY = (5.0, 15.0)  # seconds, longer than anything is on its way between regions
 _CAUGHT_UP = 120  # seconds, after which every region has told everything
 _FOUND_SECONDS = 20.0  # seconds in which a region finds what it has lost
-_FOUND_BESIDE_FAULTS = 60.0  # the same while coordinators are killed and clocks are wild
+_BESIDE_FAULTS = 60.0  # seconds, after which faults are over that keep it from those who know
+_FOUND_AFTER_FAULTS = 60.0  # seconds in which it finds its loss then: it asks silent ones less and less often
 _LOOK = 0.05  # seconds between two looks of this run
 _MOST = 10_000  # lost commands that are looked at
 
@@ -89,6 +90,7 @@ class Losing(Simulation):
         self._copied = self._moments.uniform(1.0, _BUSY * 0.6)
         self._worked = self._moments.uniform(0.5, 20.0)
         self._is_beside_faults = swarm.FIRST_SEED <= seed <= swarm.LAST_SEED
+        self._has_faults = self._is_beside_faults
         for each in (each for region in self._regions for each in region.processes):
             each.ports.is_fenced = True
 
@@ -111,16 +113,20 @@ class Losing(Simulation):
         await asyncio.sleep(max(_BUSY - self._copied - self._worked, 5.0))
         for each in offices:
             each.cancel()
-        if self._is_beside_faults:
-            await self._swarm.heal()
-            await self._faults.heal()
-            self._swarm.settle_clocks()
+        await self._heal()
         await self._catch_up()
         await self._become_quiet()
         self._compare()
         await self._end()
         # People see their orders go and come again, as after any loss. What differs in the end is told above.
         self.history.violations[:] = [each for each in self.history.violations if _is_told(each)]
+
+    async def _heal(self) -> None:
+        if self._has_faults:
+            self._has_faults = False
+            await self._swarm.heal()
+            await self._faults.heal()
+            self._swarm.settle_clocks()
 
     async def _lose(self) -> None:
         """The region stops, an older database takes the place of its own, and it starts again."""
@@ -160,13 +166,15 @@ class Losing(Simulation):
 
     async def _accept(self) -> None:
         """The region finds its loss, and two members of its staff accept it."""
-        within = _FOUND_BESIDE_FAULTS if self._is_beside_faults else _FOUND_SECONDS
-        disk, until = self._lost.ports.disk, self._loop.time() + within
-        while not disk.read(losses.has_open):
-            if self._loop.time() > until:
-                self.history.broken(FOUND, "-", f"{self._lost.name} has found none after {within:.0f} s")
-                return
-            await asyncio.sleep(_LOOK)
+        within = _FOUND_SECONDS
+        is_found = await self._is_found(_BESIDE_FAULTS if self._has_faults else within)
+        if not is_found and self._is_beside_faults:
+            within = _FOUND_AFTER_FAULTS
+            await self._heal()
+            is_found = await self._is_found(within)
+        if not is_found:
+            self.history.broken(FOUND, "-", f"{self._lost.name} has found none after {within:.0f} s")
+            return
         store = self._lost.store
         assert store is not None, "its process has found the loss"
         awaited = await _insist(store, self._accepted)
@@ -179,6 +187,12 @@ class Losing(Simulation):
 
         await _insist(store, confirm)
         assert isinstance(await _insist(store, self._accepted), Loss)
+
+    async def _is_found(self, within: float) -> bool:
+        disk, until = self._lost.ports.disk, self._loop.time() + within
+        while not disk.read(losses.has_open) and self._loop.time() <= until:  # noqa: ASYNC110 - on virtual time
+            await asyncio.sleep(_LOOK)
+        return disk.read(losses.has_open)
 
     def _accepted(self, tx: Transaction) -> Loss | Awaited:
         call = AuditedCall(f"region/{self._lost.name}/staff/wang", "wang", self._lost.ports.clock.of_people())
