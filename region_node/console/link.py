@@ -1,4 +1,4 @@
-"""The page of a link: its alarms, and charts of its traffic and its delay by month."""
+"""The page of a link: its alarms, and a chart of its traffic by month."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
