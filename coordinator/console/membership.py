@@ -115,7 +115,8 @@ def _reinstated(name: str) -> Iterator[str]:
 def _entry(visit: Visit, title: str, *, is_suspended: bool) -> Entry:
     if is_suspended:
         return entry(visit, _REINSTATE, title, title, ())
-    note = Field(_NOTE, "line", translated("Reason, which everybody sees"), longest=NOTE_LENGTH)
+    hint = translated("Everybody sees it.")
+    note = Field(_NOTE, "line", translated("Reason"), longest=NOTE_LENGTH, hint=hint)
     return entry(visit, _SUSPEND, title, title, [note])
 
 

@@ -1,6 +1,7 @@
 """The page of a complaint: its text and clocks, its case and its money, its course, and the forms of staff."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -248,8 +249,8 @@ def _answer(visit: Visit, complaint: Complaint, *, may_ask: bool) -> Entry:
 
 
 def _private_note(visit: Visit) -> Entry:
-    fields = [_text(translated("Only staff of this region see it"))]
-    return entry(visit, _NOTE, translated("Private note"), translated("Add the private note"), fields)
+    title, hint = translated("Private note"), translated("Only staff of this region see it.")
+    return entry(visit, _NOTE, title, translated("Add the private note"), [replace(_text(title), hint=hint)])
 
 
 def _proposal(visit: Visit, complaint: Complaint) -> Entry:
