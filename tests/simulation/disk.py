@@ -4,7 +4,8 @@ import asyncio
 import contextvars
 import random
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -38,7 +39,9 @@ class Disk(SqliteDatabase):
         self.crash: Callable[[Process], None] = lambda process: None
         self.loses_answer: Callable[[], str] = lambda: ""
         """Where the connection is lost in this commit: `BEFORE` or `AFTER` it; nowhere if empty."""
-        self.commits = 0  # that have written something
+        self.commits = Counter[int]()  # that have written something, by the number of their process
+        self.writer = 0
+        """The number of the process that commits."""
         self.fail_overs = 0
         self.late = 0.0  # seconds by which a commit begins later
         self.is_shared = False  # as that of a server is, even by one process
@@ -74,16 +77,16 @@ class Disk(SqliteDatabase):
         else:
             has_written = self.connection.total_changes != self._changes_before
             super().commit()
-            self.commits += has_written
+            self.commits[self.writer] += has_written
         if lost:
             raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
 
-    def put_back(self, copy: bytes, commits: int) -> None:
-        """An older state takes the place of this one, of so many commits."""
+    def put_back(self, copy: bytes, commits: Mapping[int, int]) -> None:
+        """An older state takes the place of this one, of so many commits of each process."""
         self.connection.deserialize(copy)
-        self.commits = commits
+        self.commits = Counter(commits)
 
-    def fail_over(self, copy: bytes, commits: int) -> None:
+    def fail_over(self, copy: bytes, commits: Mapping[int, int]) -> None:
         """A standby that lags behind takes over, while processes go on."""
         self.put_back(copy, commits)
         self.fail_overs += 1
@@ -116,19 +119,21 @@ class _SharedTransaction(SqliteTransaction):
 class SimulatedStore:
     """The store of one process, made in it. A crash may fall before the commit, or between the commit and its report.
 
-    Only its thread is simulated: the operations wait, commit and are told as in the shipped stores.
+    Only its thread is simulated: the operations wait, commit and are told as in the shipped stores. As there, the
+    database counts the commits of each number: those of another process hide no lost one.
     """
 
-    def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
+    def __init__(self, disk: Disk, process: Process, number: int, source: random.Random) -> None:
         self.is_shared = disk.is_shared
         disk.stores.append(self)
         self._disk = disk
         self._process = process
+        self._number = number
         self._source = source
         self._loop = asyncio.get_running_loop()
         self.context = contextvars.copy_context()
         self._is_committing = False
-        self._own_commits = OwnCommits(disk.commits)
+        self._own_commits = OwnCommits(disk.commits[number])
         self._fail_overs = disk.fail_overs
         self._queue = CommitQueue(self._commit, sqlite3.DatabaseError)
 
@@ -185,9 +190,10 @@ class SimulatedStore:
         self._crash(BEFORE)
         if self._fail_overs != self._disk.fail_overs:  # its connection was lost, and it has made another
             self._fail_overs = self._disk.fail_overs
-            self._own_commits.reached(self._disk.commits)
+            self._own_commits.reached(self._disk.commits[self._number])
+        self._disk.writer = self._number
         outcomes = run_batch(self._disk, operations)
-        self._own_commits.made = self._disk.commits
+        self._own_commits.made = self._disk.commits[self._number]
         self._tell_others()
         self._crash(AFTER)
         await asyncio.sleep(self._source.uniform(0.0, _LONGEST_WAIT))

@@ -8,7 +8,7 @@ coordinators and other regions are killed, clocks are wild, regions have a secon
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -73,10 +73,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Copy:
-    """A database at one moment, with its count of commits and the end of its audit chain."""
+    """A database at one moment, with the count of commits of each process, and the end of its audit chain."""
 
     content: bytes
-    commits: int
+    commits: Mapping[int, int]
     head: Head
 
 
@@ -152,7 +152,7 @@ class Losing(Simulation):
 
     def _copy(self) -> Copy:
         disk = self._lost.ports.disk
-        return Copy(disk.connection.serialize(), disk.commits, disk.read(audit.head))
+        return Copy(disk.connection.serialize(), disk.commits.copy(), disk.read(audit.head))
 
     def _told(self) -> int:
         """The last row of the region's chain that the coordinator has heard of."""
@@ -265,7 +265,8 @@ class FailingOver(Losing):
         await self._until(lambda: self._told() != told)
         copy = self._copy()
         await asyncio.sleep(self._worked)
-        await self._until(lambda: disk.commits > copy.commits)
+        first = self._lost.number  # a second process may be killed, and nobody finds what it alone knew
+        await self._until(lambda: disk.commits[first] > copy.commits[first])
         end = disk.read(audit.head)
         disk.fail_over(copy.content, copy.commits)
         self._note_lost("databases failed over", copy, end)

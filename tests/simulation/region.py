@@ -213,7 +213,7 @@ class Region:
         await asyncio.wait({process.spawn(self._run(process))})
 
     async def _run(self, process: Process) -> None:
-        store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
+        store = SimulatedStore(self.ports.disk, process, self.number, random.Random(self.ports.source.getrandbits(64)))
         fence = FencedStore(store) if self.ports.is_fenced else None
         business: Store = store if fence is None else fence
         self.store = store

@@ -83,3 +83,8 @@ def test_a_confirmed_move_that_its_old_home_has_lost_is_listed_for_people() -> N
 @pytest.mark.parametrize("seed", [6_001, 6_003])
 def test_what_a_database_has_lost_in_a_fail_over_leaves_no_lane_of_a_process_that_lives_on(seed: int) -> None:
     require_same([fail_over(seed)])
+
+
+@pytest.mark.long("each seed is a federation that lives through a minute")
+def test_a_process_finds_its_lost_commit_although_another_one_has_committed_since_the_fail_over() -> None:
+    require_same([fail_over(6_034)])
