@@ -25,6 +25,7 @@ from region_node.requests.checks import require_length, require_name
 from region_node.tickets.followed import Facts, Followed, M, R
 
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_ONLY_ADDED = ("state_changes", "notes")
 _log = logging.getLogger(__name__)
 
 Tell = Callable[[Transaction, str, datetime], None]
@@ -76,6 +77,21 @@ def has_all_of(kind: Followed[M, R], known: M | None, told: M) -> bool:
         if not is_here and each.name not in ("version", "state"):
             return False
     return True
+
+
+def continues(kind: Followed[M, R], known: M, told: M) -> bool:
+    """Whether of two versions of a ticket of this region the later one was made from the earlier one, or is the same.
+
+    A region may decide anew before it finds that its database has lost a decision: the numbers alone do not tell. Later
+    versions only add to changes of states and notes. The first version has no decision of its owner.
+    """
+    earlier, later = sorted((known, told), key=lambda each: kind.facts(each).version)
+    if kind.facts(earlier).version <= 1:
+        return True
+    if kind.facts(earlier).version == kind.facts(later).version:
+        return has_all_of(kind, known, told)
+    has = [each.name for each, _ in earlier.ListFields() if each.name in _ONLY_ADDED]
+    return all(part in getattr(later, name) for name in has for part in getattr(earlier, name))
 
 
 def executed_again(kind: Followed[M, R], region: str, act: Act, tell: Tell) -> ActAgain:

@@ -189,15 +189,18 @@ class TicketEnvelopes(ABC, Generic[M, C]):
         The versions of an owner follow each other, and none is made while a region still reports. So the last one has
         all that went before. The followers but `region`, which has it, may lack it.
 
-        Raises Refused, also with COMMAND_LOST for a ticket that has changed since, or is another one under the same id:
-        this region's word then is no part of that.
+        Raises Refused, also with COMMAND_LOST for a ticket that has changed since, or before this region found its
+        loss, or is another one under the same id: this region's word then is no part of that.
         """
         kind, facts = self.messages.kind, self.messages.kind.facts(told)
         row, known = TicketRow(told, content.traceparent), kind.records.read(tx, facts.name)
         if known is None and kind.records.is_known(tx, facts.name):
             return False  # it is unreadable, for example of an erased customer
-        is_later = known is not None and self._has_changed_since(tx, facts.name, signed)
-        if is_later or border.is_other(kind, known, told):
+        if known is not None and (
+            self._has_changed_since(tx, facts.name, signed)
+            or border.is_other(kind, known, told)
+            or not border.continues(kind, known, told)
+        ):
             raise Refused(Reason.REASON_COMMAND_LOST, command=content.id)
         if known is not None and kind.facts(known).version >= facts.version:
             return False

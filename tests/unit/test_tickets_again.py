@@ -48,10 +48,12 @@ class Tickets:
         """Of a ticket that Sichuan owns."""
         losses.keep(node.tx, ACCEPTED)
 
-    def version(self, number: int) -> Message:
-        """A version of that ticket."""
+    def version(self, number: int, author: str = "") -> Message:
+        """A version of that ticket, with a change of its state by an author, if any."""
         found = self.kind.new(self.name, ORIGIN, HERE)
         setattr(found, "version", number)  # noqa: B010 - a field of every kind
+        if author:
+            found.state_changes.add(author=author)  # type: ignore[attr-defined]  # a field of these kinds
         return found
 
     def command(self, kind: EnvelopeKind.ValueType) -> Command:
@@ -71,37 +73,33 @@ class Tickets:
         refile = command.refile
         return refile(self.node.tx, content, NOW + MINUTE)
 
-    def told_again(self, number: int, signed: datetime = LOST) -> Refiled:
+    def told_again(self, number: int, signed: datetime = LOST, author: str = "") -> Refiled:
         """Guangdong tells a version that it has of Sichuan."""
         kind, wrap = self.kind.update
-        return self.refiled(kind, wrap(self.version(number)), self.name, ORIGIN, signed)
+        return self.refiled(kind, wrap(self.version(number, author)), self.name, ORIGIN, signed)
 
-    def commanded_again(self, number: int, created: datetime = LOST) -> Answer:
+    def commanded_again(self, number: int, created: datetime = LOST, author: str = "") -> Answer:
         """Guangdong tells a command of its time, and the version by which Sichuan had answered it."""
         act_again = self.command(self.kind.command[0]).act_again
         assert act_again is not None
-        return act_again(self.node.tx, *self.answered(Outcome.OUTCOME_ACCEPTED, number, created), NOW + MINUTE)
+        return act_again(self.node.tx, *self.answered(Outcome.OUTCOME_ACCEPTED, number, created, author), NOW + MINUTE)
 
     def refused_again(self, number: int, author: str = "") -> None:
         """Guangdong reports a command, and Sichuan's refusal with a version, to which an author is added."""
         command = self.command(self.kind.command[0])
         refused_again = command.refused_again
-        content, first = self.answered(Outcome.OUTCOME_REFUSED, number, LOST)
-        if author:
-            told = type(self.version(number)).FromString(first.result)
-            told.state_changes.add(author=author)  # type: ignore[attr-defined]  # a field of these kinds
-            first.result = told.SerializeToString()
+        content, first = self.answered(Outcome.OUTCOME_REFUSED, number, LOST, author)
         refused_again(self.node.tx, content, first, NOW + MINUTE)
 
     def answered(
-        self, outcome: Outcome.ValueType, number: int, created: datetime
+        self, outcome: Outcome.ValueType, number: int, created: datetime, author: str = ""
     ) -> tuple[EnvelopeContent, ReceiptContent]:
         """A command of Guangdong, and the receipt with a version of the ticket."""
         kind, command = self.kind.command
         content = EnvelopeContent(id="c", origin=ORIGIN, destination=HERE, subject=self.name, kind=kind)
         content.payload = command(self.name, "4711", "so").SerializeToString()
         content.create_time.CopyFrom(to_timestamp(created))
-        first = ReceiptContent(outcome=outcome, result=self.version(number).SerializeToString())
+        first = ReceiptContent(outcome=outcome, result=self.version(number, author).SerializeToString())
         first.decide_time.CopyFrom(to_timestamp(LOST))
         return content, first
 
@@ -166,8 +164,7 @@ def test_a_ticket_that_has_changed_since_the_loss_was_accepted_is_left_to_people
 def test_a_refusal_is_left_to_people_only_where_a_ticket_that_has_changed_since_lacks_some_of_what_it_told(
     tickets: Tickets,
 ) -> None:
-    changed = tickets.version(2)
-    changed.state_changes.add(author="sichuan/li")  # type: ignore[attr-defined]  # a field of these kinds
+    changed = tickets.version(2, author="sichuan/li")
     tickets.kind.store(tickets.node.tx, changed)  # now
     tickets.refused_again(1)
     tickets.refused_again(2, author="sichuan/li")
@@ -176,6 +173,20 @@ def test_a_refusal_is_left_to_people_only_where_a_ticket_that_has_changed_since_
             tickets.refused_again(number, author)
         assert refused.value.reason == Reason.REASON_COMMAND_LOST
     assert tickets.known == changed
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_decision_from_before_the_loss_was_found_is_not_taken_for_the_lost_one_and_not_replaced_by_it(
+    tickets: Tickets, number: int
+) -> None:
+    tickets.told_again(number, author="sichuan/li")  # with a time before the acceptance, as such a decision has
+    for again in (tickets.told_again, tickets.commanded_again):
+        for lost in (2, 3, 4):
+            with pytest.raises(Refused) as refused:
+                again(lost, author="sichuan/zhao")
+            assert refused.value.reason == Reason.REASON_COMMAND_LOST
+    assert tickets.told_again(1, author="sichuan/zhao") == Refiled.KNOWN, "no owner decides in the first version"
+    assert tickets.known == tickets.version(number, author="sichuan/li")
 
 
 def test_a_command_with_a_time_to_come_does_not_keep_later_versions_from_coming_back(tickets: Tickets) -> None:
