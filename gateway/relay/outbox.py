@@ -268,6 +268,26 @@ def sent(tx: Transaction, envelope_id: str) -> Envelope | None:
     return None if row is None or content is None else Envelope(content=content, signature=row.signature)
 
 
+def name_incarnation(tx: Transaction, border: Border, envelope_id: str) -> Sealed | None:
+    """Signs an open envelope of before a loss once more, with the present incarnation; returns it.
+
+    None for an envelope that is closed, or whose key was destroyed.
+    """
+    row, known = _find_open(tx, envelope_id), sent(tx, envelope_id)
+    if row is None or known is None:
+        return None
+    content = EnvelopeContent.FromString(known.content)
+    content.incarnation = border.incarnation()
+    data = content.SerializeToString()
+    tx.execute(
+        "UPDATE outbox SET content = :content, signature = :signature WHERE envelope_id = :envelope_id",
+        content=seal_signed(tx, row.subject, OUTBOX, envelope_id, data),
+        signature=(signature := border.signer.sign(ENVELOPE, data)),
+        envelope_id=envelope_id,
+    )
+    return Sealed(Envelope(content=data, signature=signature), content)
+
+
 def is_answered(tx: Transaction, envelope_id: str) -> bool:
     """Whether a receipt was kept for an envelope."""
     row = tx.find(_OUTBOX, envelope_id)

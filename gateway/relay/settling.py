@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Sequence
 from datetime import datetime
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.process import failpoints
 from gateway.relay import claims, outbox
 from gateway.relay.border import Command, RevisionAwaited
-from gateway.relay.envelopes import open_receipt
+from gateway.relay.envelopes import Sealed, open_receipt
 from gateway.relay.fair_queue import QueuedEnvelope
 from gateway.relay.lanes import Delivered
 from gateway.relay.outcomes import outcomes
@@ -61,6 +62,13 @@ class Settler:
         failpoints.reach("S12.after-commit")
         await self._keep_why_not_taken(
             [delivered for delivered, receipt in zip(batch, opened, strict=True) if isinstance(receipt, Refused)]
+        )
+        await self._name_incarnation(
+            [
+                delivered.queued
+                for delivered, receipt in zip(batch, opened, strict=True)
+                if isinstance(receipt, Refused) and receipt.reason == Reason.REASON_ENVELOPE_ID_REUSED
+            ]
         )
         committed = iter(errors)
         for delivered, receipt in zip(batch, opened, strict=True):
@@ -115,6 +123,24 @@ class Settler:
             await self._ports.store.write(keep)
             for each in news:
                 each.queued.not_taken = each.result.not_delivered.reason
+
+    async def _name_incarnation(self, refused: Sequence[QueuedEnvelope]) -> None:
+        """Has envelopes of before a loss name the present incarnation, whose ids their destination has known before.
+
+        A region that is not aware of its loss yet sends a lost command once more, as a new one. With the incarnation
+        the destination knows it for a repeat. While the store is away, the next attempt does so.
+        """
+        border = self._ports.border
+        earlier = [each for each in refused if each.sealed.content.incarnation < border.incarnation()]
+        if not earlier:
+            return
+
+        def named(tx: Transaction) -> list[Sealed | None]:
+            return [outbox.name_incarnation(tx, border, each.envelope_id) for each in earlier]
+
+        with contextlib.suppress(Refused):
+            for queued, sealed in zip(earlier, await self._ports.store.write(named), strict=True):
+                queued.sealed = sealed or queued.sealed
 
     async def _commit_all(
         self, answered: Sequence[tuple[Delivered, ReceiptContent]], now: datetime

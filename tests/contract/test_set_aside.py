@@ -25,8 +25,9 @@ from gateway.store.quarantine import ATTEMPTS, PATIENCE, QuarantinedWork
 from gateway.store.schema import migrations_of
 from region_node.care.quarantine.counting import WaitingWork
 from region_node.cli.node.quarantine_checks import check_quarantine
+from tests.at_rest import open_envelopes
 from tests.contract.relay_pair import DESTINATION, EFFECTS, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
-from tests.contract.relay_scene import Scene
+from tests.contract.relay_scene import Scene, outgoing_named
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for
 
 PATIENCE_S = 60.0  # reached only where a test fails
@@ -114,6 +115,30 @@ def test_an_envelope_that_the_destination_can_never_take_is_left_to_people(
 
     play(adapter, scenario)
     assert len(caplog.records) == 2, "the first failure, and the end"
+
+
+def test_a_command_that_a_region_has_sent_anew_before_it_found_its_loss_is_a_repeat_once_that_is_found(
+    adapter: Adapter,
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        lost = scene.pair.seal(outgoing_named("1"))
+        await scene.deliver(lost.envelope)
+        queued = QueuedEnvelope(sent := await scene.send(), attempts=1)
+        [result] = await scene.deliver(sent.envelope)
+        assert result == REUSED, "to the destination it is another command"
+        assert not await attempt(scene, queued, result)
+        assert queued.sealed == sent, "a region without a loss has no other name for it"
+        scene.pair.borders[ORIGIN] = replace(scene.pair.borders[ORIGIN], incarnation=lambda: 10_009)
+        assert not await attempt(scene, queued, result)
+        assert queued.sealed.content.incarnation == 10_009
+        assert await scene.store.read(open_envelopes) == [queued.sealed], "the next process sends the same"
+        [answered] = await scene.deliver(queued.sealed.envelope)
+        assert await attempt(scene, queued, answered)
+        assert scene.desk.answered == [("1", Outcome.OUTCOME_ACCEPTED)]
+        assert await scene.effects() == ["1", "answered 1"], "the lost one alone has had an effect"
+        assert not await attempt(scene, QueuedEnvelope(sent), result), "its row is closed"
+
+    play(adapter, scenario)
 
 
 @pytest.mark.parametrize("reason", [Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_UPGRADE_REQUIRED])
