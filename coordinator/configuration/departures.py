@@ -11,10 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import NumberAssignmentMark
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.federation.policies import strictest_figure
-
-GIVEN_AWAY = "numbers-given-away"
-"""The policy with the most numbers that a region may have given away."""
+from gateway.federation.policies import GIVEN_AWAY, strictest_figure
 
 
 class Departures:

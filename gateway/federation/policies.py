@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import (
+    Configuration,
     Figure,
     Policy,
     ProofWay,
@@ -13,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Stricter,
     TimeLimit,
 )
+from gateway.federation.body import BILL_READINGS, LEGAL_DUTY_READINGS
 
 COOLING_OFF = "cooling-off"
 """The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
@@ -30,6 +32,34 @@ UNREVIEWED_OF_OPERATOR = "unreviewed-of-operator"
 """The same for all such orders of one operator system in a day."""
 UNREVIEWED_OF_REGION = "unreviewed-of-region"
 """The same for all such orders of one region in a day."""
+OPEN_WORK = "open-work-of-operator"
+"""The policy with the most open records of an operator system."""
+DAY_WORK = "day-work-of-operator"
+"""The policy with the most acts and readings of an operator system in a day."""
+GIVEN_AWAY = "numbers-given-away"
+"""The policy with the most numbers that a region may have given away."""
+
+UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
+"""The policies that limit money across a border, of the businesses that name them."""
+LIMITING = (
+    *UNREVIEWED,
+    LEGAL_DUTY_READINGS,
+    BILL_READINGS,
+    "anomalous-lines-of-staff",
+    "anomalous-lines-of-operator",
+    "anomalous-lines-of-region",
+    "anomalous-failures-of-staff",
+    "anomalous-failures-of-operator",
+    "anomalous-failures-of-region",
+    "anomalous-lines-at-unusual-hours",
+    "unknown-numbers-of-staff",
+    "unknown-numbers-of-operator",
+    "unknown-numbers-of-region",
+    OPEN_WORK,
+    DAY_WORK,
+    GIVEN_AWAY,
+)
+"""The policies that bound others, and that a valid configuration may lack: without a policy its limit is off."""
 
 _WAYS_WITHOUT_POLICY = frozenset(
     {
@@ -74,6 +104,16 @@ def strictest_figure(policy: Policy, regions: Collection[str]) -> Figure:
     figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
     strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min
     return strictest(figures, key=lambda each: each.value)
+
+
+def missing_limits(configuration: Configuration) -> list[str]:
+    """The limiting policies that are off with a configuration, in the order of LIMITING.
+
+    A limit of money is off, too, where no business names its policy.
+    """
+    known = {policy.name for policy in configuration.policies}
+    named = {name for business in configuration.businesses for name in business.policies}
+    return [name for name in LIMITING if name not in known or (name in UNREVIEWED and name not in named)]
 
 
 def proof_ways(policies: Iterable[Policy]) -> frozenset[ProofWay.ValueType]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
+    Configuration,
     Figure,
     Policy,
     ProofWay,
@@ -22,6 +23,7 @@ from gateway.federation.checks import (
     text_problems,
     twice,
 )
+from gateway.federation.policies import UNREVIEWED, missing_limits
 
 _TIMES = ("duration", "working_time")  # the kinds of limit that are a Duration
 _LONGEST_WORKING_TIME = timedelta(days=31)  # 744 hours: at an hour a day, two years
@@ -74,6 +76,16 @@ def policies_problems(policies: Collection[Policy], regions: Collection[str]) ->
             if each.region not in regions:
                 yield f"{inner}.region: unknown region {each.region!r}"
             yield from _regional_problems(inner, policy, each)
+
+
+def limit_warnings(configuration: Configuration) -> list[str]:
+    """Limits that are off for want of their policies, or of a business that names them; each with its remedy."""
+    remedy = "its limit is off; take it over from deploy/federation/policies.yaml"
+    of_money = f"{remedy}, and name it in the businesses that deploy/federation/catalogue.yaml names it in"
+    return [
+        f"policies: {name} bounds nothing here: {of_money if name in UNREVIEWED else remedy}"
+        for name in missing_limits(configuration)
+    ]
 
 
 def _national_problems(path: str, policy: Policy) -> Iterator[str]:

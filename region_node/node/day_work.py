@@ -18,8 +18,6 @@ from region_node.node.operator_work import OperatorWork, weight
 
 UPLOAD, ATTACH = "UploadDocument", "AttachFile"
 """The actions that store a file. A detail of another one has no size, whatever text of its caller it ends in."""
-DAY_WORK = "day-work-of-operator"
-"""The policy with the most acts and readings of an operator system in a day."""
 HOUR = 3_600_000_000  # microseconds
 HOURS = 24
 """The present hour, and those before it."""

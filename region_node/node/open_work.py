@@ -14,8 +14,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.store.port import Transaction
 from region_node.node.operator_work import OperatorWork, weight
 
-OPEN_WORK = "open-work-of-operator"
-"""The policy with the most open records of an operator system."""
 PAGE = 1000  # rows of one read: on SQLite all other work waits for it
 
 

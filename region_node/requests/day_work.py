@@ -5,11 +5,12 @@ import logging
 from functools import partial
 
 from gateway.errors import Refused
+from gateway.federation.policies import DAY_WORK
 from gateway.store.port import Store
 from gateway.time.clock import Clock, to_microseconds
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.day_work import DAY_WORK, HOUR, HOURS, day_page, row_before
+from region_node.node.day_work import HOUR, HOURS, day_page, row_before
 from region_node.requests.open_work import LOOK, rest_after
 
 _log = logging.getLogger(__name__)

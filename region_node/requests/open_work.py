@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from gateway.errors import Refused
+from gateway.federation.policies import OPEN_WORK
 from gateway.store.port import Store
 from gateway.time.looks import until_look
 from region_node.node.context import RegionContext
-from region_node.node.open_work import OPEN_WORK, OpenRows, Place, counted, is_last
+from region_node.node.open_work import OpenRows, Place, counted, is_last
 
 LOOK = 10.0
 """Seconds between two counts."""

@@ -12,11 +12,12 @@ from gateway.auditing import audit
 from gateway.errors import Refused, to_status
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.federation.policies import DAY_WORK
 from gateway.relay.border import Border
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
 from region_node.node.context import RegionContext
-from region_node.node.day_work import ATTACH, DAY_WORK, UPLOAD, told_size
+from region_node.node.day_work import ATTACH, UPLOAD, told_size
 from region_node.node.operator_work import RECORD
 from region_node.requests.day_work import DayWorkWatch
 from region_node.schema import PACKAGES

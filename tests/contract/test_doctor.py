@@ -74,6 +74,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "scopes of operator systems",
         "identity provider of staff",
         "signatures",
+        "limits of the federation",
         "administrators",
         "configuration of other regions",
         "port",
@@ -107,7 +108,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start the server" in line
-    assert told.stdout.splitlines()[-1] == "19 good, 1 warning, 1 bad, 3 not checked"
+    assert told.stdout.splitlines()[-1] == "20 good, 1 warning, 1 bad, 3 not checked"
 
 
 def test_scopes_of_operator_systems_are_read_and_a_missing_file_is_bad(doctor: Doctor) -> None:

@@ -18,6 +18,7 @@ from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.api.federation.v1.revision_pb2 import Anchor, RevisionStatement
 from gateway.federation.anchors import load_anchor
 from gateway.federation.capabilities import own_capabilities
+from gateway.federation.policies import GIVEN_AWAY, OPEN_WORK, UNREVIEWED
 from gateway.federation.revisions import Chain, parsed
 from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.settings import load as load_settings
@@ -33,6 +34,7 @@ from tests.later_version import LATER_VALUE
 from tests.shipped import shipped_configuration
 
 SIGNATURES = "signatures"
+LIMITS = "limits of the federation"
 NO_LAG = Shifted(timedelta(0))
 
 
@@ -220,3 +222,33 @@ def test_a_copy_that_does_not_verify_is_told(doctor: Doctor, tmp_path: Path) -> 
     assert checks(doctor.region("--json", data=str(tmp_path)))[SIGNATURES][0] == "not checked"
     none = checks(doctor.coordinator("--json", data=str(tmp_path / "none")))[SIGNATURES]
     assert none[0] == "not checked", "before its first start"
+
+
+@pytest.mark.parametrize(
+    ("names", "remedy"),
+    [
+        ((OPEN_WORK, GIVEN_AWAY), "policies.yaml, and apply the configuration"),
+        (UNREVIEWED, "name unreviewed-… in the businesses that deploy/federation/catalogue.yaml names them in"),
+    ],
+)
+def test_both_doctors_name_the_limits_that_the_configuration_lacks(
+    doctor: Doctor, names: tuple[str, ...], remedy: str, tmp_path: Path
+) -> None:
+    lacking = shipped_configuration()
+    for business in lacking.businesses:
+        business.policies[:] = [name for name in business.policies if name not in names]
+    kept = [each for each in lacking.policies if each.name not in names]
+    del lacking.policies[:]
+    lacking.policies.extend(kept)
+    data, fresh = tmp_path / "coordinator", str(tmp_path / "fresh")
+    keep(doctor, data, lacking)
+    tmp_path.chmod(0o700)
+    LastGood(tmp_path).save(WatchResponse(federation_revision=1, configuration=lacking))
+    for look, place in ((doctor.region, tmp_path), (doctor.coordinator, data)):
+        state, found, todo = checks(look("--json", data=str(place)))[LIMITS]
+        assert (state, found) == ("warning", f"off, without their policies: {', '.join(names)}")
+        assert "take each over from deploy/federation/policies.yaml" in todo
+        assert remedy in todo
+        assert checks(look("--json", data=fresh))[LIMITS] == ("not checked", "no configuration can be read", "")
+    assert checks(doctor.region("--json"))[LIMITS][0] == "good"
+    assert "限额未生效" in "".join(doctor.coordinator("--lang", "zh", data=str(data)).stdout.split())

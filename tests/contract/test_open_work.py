@@ -17,6 +17,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, to_status
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.federation.policies import OPEN_WORK
 from gateway.maintenance.doctor.findings import State
 from gateway.relay.border import Border
 from gateway.store.opening import DatabasePlace
@@ -32,7 +33,7 @@ from region_node.business.orders.rows import PROMISES, OrderRow, find_order, ins
 from region_node.cli.node.open_work_checks import check_open_work
 from region_node.node.context import RegionContext
 from region_node.node.membership.last_good import LastGood
-from region_node.node.open_work import OPEN_WORK, OpenWork, Place
+from region_node.node.open_work import OpenWork, Place
 from region_node.node.operator_work import RECORD
 from region_node.node.settings import RegionSettings
 from region_node.requests.open_work import OpenWorkWatch

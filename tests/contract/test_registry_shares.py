@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import pytest
 
-from coordinator.configuration.departures import GIVEN_AWAY
 from coordinator.registry import passes, shares
 from coordinator.registry.case_room import charges_of
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -34,6 +33,7 @@ from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.errors import Refused, reason_name
 from gateway.federation.assignments import Standing, signed_assignment
+from gateway.federation.policies import GIVEN_AWAY
 from gateway.rpc.channels import invoke
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore

@@ -11,7 +11,7 @@ import pytest
 from gateway.api.region.v1.approval_service_pb2 import ListApprovalsRequest, OperatorScope, SetOperatorScopeRequest
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import WatchOrdersRequest
-from region_node.node.day_work import DAY_WORK
+from gateway.federation.policies import DAY_WORK
 from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Approver, Counter
 from tests.federation.databases import Databases

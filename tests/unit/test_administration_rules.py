@@ -57,4 +57,5 @@ def test_a_configuration_that_nobody_signs_has_no_threshold(tmp_path: Path) -> N
     for name, text in dump(Configuration(federation="crossregion.example")).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     told = CliRunner().invoke(validate, [str(tmp_path), "--json"])
-    assert json.loads(told.stdout)["warnings"] == []
+    warnings = json.loads(told.stdout)["warnings"]
+    assert [each for each in warnings if each.startswith("administration")] == []

@@ -6,11 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, Stricter, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import (
+    Configuration,
+    Figure,
+    Policy,
+    RegionalPolicy,
+    Stricter,
+    TimeLimit,
+    Unit,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.policies import Promise, promises, strictest_figure
+from gateway.federation.policies import LIMITING, UNREVIEWED, Promise, missing_limits, promises, strictest_figure
+from gateway.federation.policy_rules import limit_warnings, policies_problems
 from gateway.time.calendars import WorkingDays, due_time
 from tests.shipped import shipped_configuration
 
@@ -139,3 +148,60 @@ def test_fact_3_a_fault_is_repaired_within_48_hours_in_towns_and_72_in_the_count
     for name, hours in (("fault-repair-urban", 48), ("fault-repair-rural", 72)):
         for regions in (("guangdong", "sichuan"), ("sichuan", "henan")):
             assert FEDERATION.policy_due(name, start, regions) - start == timedelta(hours=hours)
+
+
+NOT_OFF_WITHOUT = {
+    "largest-payment",
+    "largest-remedy",
+    "problem-notices",
+    "card-limit",
+    "roaming-credit",
+    "verification-failures",
+    "verification-failures-of-a-region",
+    "codes-of-a-region",
+    "codes-of-an-operator",
+    "complaint-group-size",
+    "settlement-handling-fee",
+    "accident-special-users",
+    "accident-major-users",
+    "accident-larger-users",
+}
+"""Counts and amounts of the shipped file that bound nobody, have a default, or whose lack refuses the work."""
+
+
+def test_each_shipped_bound_of_a_count_or_an_amount_is_told_where_a_configuration_lacks_it() -> None:
+    bounds = {
+        each.name
+        for each in shipped_configuration().policies
+        if each.figure.unit in (Unit.UNIT_COUNT, Unit.UNIT_MINOR_UNITS) and each.stricter == Stricter.STRICTER_LOWER
+    }
+    assert bounds - NOT_OFF_WITHOUT == set(LIMITING)
+
+
+def test_a_configuration_without_a_limiting_policy_is_valid_and_warned_of_by_its_name() -> None:
+    assert limit_warnings(shipped_configuration()) == []
+    assert missing_limits(Configuration()) == list(LIMITING)
+    for name in set(LIMITING) - set(UNREVIEWED):
+        lacking = without_policy(name)
+        (warning,) = limit_warnings(lacking)
+        assert f"policies: {name} " in warning
+        assert "deploy/federation/policies.yaml" in warning
+        assert list(policies_problems(lacking.policies, [each.id for each in lacking.regions])) == []
+
+
+def test_a_limit_of_money_that_no_business_names_is_off_and_told() -> None:
+    configuration = shipped_configuration()
+    for business in configuration.businesses:
+        kept = [name for name in business.policies if name not in UNREVIEWED]
+        business.policies[:] = kept
+    assert missing_limits(configuration) == list(UNREVIEWED)
+    assert all("deploy/federation/catalogue.yaml" in each for each in limit_warnings(configuration))
+
+
+def without_policy(name: str) -> Configuration:
+    """The shipped configuration without one of its policies."""
+    configuration = shipped_configuration()
+    kept = [each for each in configuration.policies if each.name != name]
+    del configuration.policies[:]
+    configuration.policies.extend(kept)
+    return configuration

@@ -1,9 +1,9 @@
 """The sizes of the shares of the registry."""
 
-from coordinator.configuration.departures import GIVEN_AWAY
 from coordinator.registry import shares
 from coordinator.registry.problem_port import Book
 from coordinator.registry.writes import Writes
+from gateway.federation.policies import GIVEN_AWAY
 from tests.shipped import shipped_configuration
 from tests.unit.network_events import NOON, event
 

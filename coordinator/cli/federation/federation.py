@@ -32,6 +32,7 @@ from gateway.federation.body_rules import body_warnings
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import dump
 from gateway.federation.numberplan import owners_of
+from gateway.federation.policy_rules import limit_warnings
 from gateway.federation.revisions import parsed
 from gateway.federation.rules import difference, unkept_promises
 from gateway.time.clock import SystemClock
@@ -223,5 +224,6 @@ def _warnings(configuration: Configuration) -> list[str]:
         *calendar_warnings(configuration, SystemClock().now().date()),
         *body_warnings(configuration),
         *administration_warnings(configuration.administration),
+        *limit_warnings(configuration),
         *unkept_promises(configuration),
     ]

@@ -1,4 +1,4 @@
-"""Whether this coordinator, and each member, can read the configuration in force, and whether it is signed."""
+"""Whether this coordinator and each member can read the configuration in force; its signatures and its limits."""
 
 import asyncio
 
@@ -12,6 +12,7 @@ from coordinator.registry.port import Snapshot
 from coordinator.settings import CoordinatorSettings
 from gateway.api.federation.v1.revision_pb2 import Anchor
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.limits import check_limits
 from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.security.tls import CredentialsUnusable
 from gateway.store.opening import DatabasePlace
@@ -26,9 +27,11 @@ async def check_configuration(settings: CoordinatorSettings, clock: Clock, *, et
     snapshot = await _snapshot(settings, etcd_answers=etcd_answers)
     if snapshot is None:
         told = translated("the registry cannot be read, or there is none yet")
-        return [not_checked(_name(), told), *check_signatures(settings.anchor, None, clock.now())]
+        signatures = check_signatures(settings.anchor, None, clock.now())
+        return [not_checked(_name(), told), check_limits(None), *signatures]
     revisions = () if snapshot.chain is None else snapshot.chain.revisions
-    return [_finding(snapshot), *check_signatures(settings.anchor, revisions, clock.now())]
+    signatures = check_signatures(settings.anchor, revisions, clock.now())
+    return [_finding(snapshot), check_limits(snapshot.configuration), *signatures]
 
 
 async def _snapshot(settings: CoordinatorSettings, *, etcd_answers: bool) -> Snapshot | None:

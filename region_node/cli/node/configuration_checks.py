@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.maintenance.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.maintenance.doctor.limits import check_limits
 from gateway.maintenance.doctor.signatures import check_signatures
 from gateway.process.last_good import LastGoodBroken
 from gateway.values.choices import first_unknown
@@ -27,6 +28,14 @@ def kept_revision(data: Path) -> int:
     if state is None or configuration is None or first_unknown(configuration) is not None:
         return 0
     return state.federation_revision
+
+
+def check_kept_limits(data: Path) -> Finding:
+    """Checks the limits of the configuration by which the node works without a coordinator."""
+    try:
+        return check_limits(LastGood(data).configuration())
+    except LastGoodBroken:
+        return check_limits(None)
 
 
 def check_kept_signatures(settings: RegionSettings, now: datetime) -> list[Finding]:

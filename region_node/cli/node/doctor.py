@@ -38,6 +38,7 @@ from gateway.wording.words import value_word
 from region_node.cli.node.config import REGION_NODE
 from region_node.cli.node.configuration_checks import (
     check_configuration,
+    check_kept_limits,
     check_kept_signatures,
     configuration_name,
     kept_revision,
@@ -75,6 +76,7 @@ async def _examine(sources: Sources, settings: RegionSettings) -> Sequence[Findi
         check_scopes(settings),
         *check_identity_providers(settings),
         *await asyncio.to_thread(check_kept_signatures, settings, clock.now()),
+        await asyncio.to_thread(check_kept_limits, settings.data),
         await asyncio.to_thread(check_revisions, settings, clock.now()),
     ]
     groups = await asyncio.gather(

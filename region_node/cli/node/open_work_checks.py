@@ -5,14 +5,14 @@ from collections import Counter
 
 import psycopg
 
-from gateway.federation.policies import strictest_figure
+from gateway.federation.policies import OPEN_WORK, strictest_figure
 from gateway.maintenance.doctor.findings import Finding, warning
 from gateway.process.last_good import LastGoodBroken
 from gateway.store.port import StoreUnusable
 from gateway.wording.languages import translated
 from region_node.app import registered
 from region_node.node.membership.last_good import LastGood
-from region_node.node.open_work import OPEN_WORK, Place, counted
+from region_node.node.open_work import Place, counted
 from region_node.node.settings import RegionSettings
 
 _NEAR = 0.8  # of the bound
