@@ -112,13 +112,6 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
 
     # Of a thread of its own: a look takes long, and those that destroy share the loop of this test.
     await until(partial(asyncio.to_thread, is_gone), "every key is destroyed in both regions, and in no byte of a file")
-    asked = api.GetErasureRequest(request_id=erasure.request_id, requester=REQUESTER)
-
-    async def is_told() -> bool:
-        answer = await sichuan.erasure.GetErasure(asked, timeout=CALL_SECONDS)
-        return answer.erasure.unrecoverable_time.ToNanoseconds() >= erasure.erase_time.ToNanoseconds()
-
-    await until(is_told, "the home region says that nothing is left")
     assert home.opens(f"customer/{customer_of(neighbour)}", kept)
     assert (await sichuan.read(neighbour)).id == customer_of(neighbour)
     for counter in (sichuan, guangdong):

@@ -8,6 +8,7 @@ from gateway.store.port import Transaction
 from region_node.customers.events import enter_status
 from region_node.customers.status import ERASED
 from region_node.lifecycle.erasure.indexes import forget_indexes_later
+from region_node.lifecycle.erasure.rows import count_scrub
 from region_node.lifecycle.erasure.scrub_rows import due_scrub
 from region_node.lifecycle.registry import Registry
 from region_node.node.erased_key_rows import note_erased_keys
@@ -29,9 +30,17 @@ def destroy(tx: Transaction, registry: Registry, subjects: Sequence[str], now: d
     vault.destroy(tx, subjects)
     note_erased_keys(tx, remembered, now)
     if key_ids:
-        due_scrub(tx)
+        scrub_after(tx, subjects)
     mark_erased(tx, registry, subjects, now)
     return len(key_ids)
+
+
+def scrub_after(tx: Transaction, subjects: Sequence[str]) -> None:
+    """Has a scrub follow the destruction of the keys of subjects.
+
+    An erasure whose status envelopes lose their keys by it is complete with that scrub.
+    """
+    count_scrub(tx, subjects, due_scrub(tx))
 
 
 def mark_erased(tx: Transaction, registry: Registry, subjects: Sequence[str], now: datetime) -> None:

@@ -18,10 +18,16 @@ from region_node.customers.events import enter_status
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
-from region_node.lifecycle.erasure.destroying import destroy, mark_erased
+from region_node.lifecycle.erasure.destroying import destroy, mark_erased, scrub_after
 from region_node.lifecycle.erasure.of_numbers import forget_number
 from region_node.lifecycle.erasure.relayed import tell_region
-from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure
+from region_node.lifecycle.erasure.rows import (
+    ErasureRow,
+    erasure_asked,
+    erasure_of,
+    has_status_envelopes,
+    insert_erasure,
+)
 from region_node.lifecycle.erasure.scrub_rows import due_scrub, scrubbed_at
 from region_node.lifecycle.erasure.status_envelopes import customer_key, send_status
 from region_node.lifecycle.holds.operations import require_no_hold
@@ -90,6 +96,7 @@ def erase(tx: Transaction, registry: Registry, asked: Request, call: AuditedCall
         keys_destroyed=erased.keys,
         orders_erased=erased.orders,
         scrub=erased.scrub,
+        status_key=erased.status_key,
     )
     insert_erasure(tx, row)
     told = f"{_name(asked.reason)}, {erased.keys} keys destroyed, {approval.confirmation}"
@@ -121,6 +128,7 @@ def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime)
         keys_destroyed=erased.keys,
         orders_erased=erased.orders,
         scrub=erased.scrub,
+        status_key=erased.status_key,
     )
     insert_erasure(tx, row)
     detail = f"{_name(reason)}, {row.keys_destroyed} keys destroyed"
@@ -130,11 +138,12 @@ def retire(tx: Transaction, registry: Registry, customer_id: str, now: datetime)
 
 @dataclass(frozen=True)
 class _Erased:
-    """How many keys, and orders, were erased with a customer, and the first scrub that counts for it."""
+    """How many keys, and orders, were erased with a customer, the first scrub that counts, and the `status_key`."""
 
     keys: int
     orders: int
     scrub: int
+    status_key: str
 
 
 def _require_erasable(tx: Transaction, registry: Registry, customer: Customer, now: datetime) -> None:
@@ -164,11 +173,13 @@ def _erase_all(tx: Transaction, registry: Registry, customer: Customer, now: dat
         for region in each.regions if each.is_told else ():
             tell_region(tx, registry.context, Elsewhere(region, each.record_id, each.traceparent), now)
     send_status(tx, registry.context, key_id, customer.numbers, ERASED, now)
-    return _Erased(keys_destroyed, len(by_kind.get(_ORDER, ())), due_scrub(tx))
+    return _Erased(keys_destroyed, len(by_kind.get(_ORDER, ())), due_scrub(tx), key_id)
 
 
 def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> api.Erasure:
     """The erasure of a request, or of a customer, with the end of its scrub; the read is audited.
+
+    The scrub counts once no key of a status envelope exists: such an envelope contains the numbers.
 
     Raises Refused with CUSTOMER_NOT_FOUND where there was no such erasure.
     """
@@ -177,7 +188,7 @@ def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     call.record(tx, "GetErasure", row.customer_id)
     erasure, scrubbed = row.message(), scrubbed_at(tx, row.scrub)
-    if scrubbed is not None:
+    if scrubbed is not None and not has_status_envelopes(tx, row.status_key):
         erasure.unrecoverable_time.CopyFrom(to_timestamp(scrubbed))
     return erasure
 
@@ -232,7 +243,7 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
         return 0
     destroyed = vault.destroy_by_id(tx, key_ids)
     mark_erased(tx, registry, subjects, now)
-    due_scrub(tx)
+    scrub_after(tx, subjects)
     audit.append(
         tx,
         now=now,

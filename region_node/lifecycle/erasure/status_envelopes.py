@@ -27,6 +27,7 @@ from region_node.customers.status import ACTIVE, ERASED
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.indexes import forget_status_later
 from region_node.lifecycle.erasure.of_numbers import forget_number, is_held, look_again
+from region_node.lifecycle.erasure.rows import status_subject
 from region_node.lifecycle.registry import Registry
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
@@ -35,7 +36,6 @@ from region_node.records.forgetting import forget_later
 from region_node.records.kinds import RecordKind, look_at_ended
 
 _LIFETIME = timedelta(days=3650)  # the report of an erasure does not expire
-_SUBJECTS = "status/"
 
 
 def send_status(
@@ -56,7 +56,7 @@ def send_status(
     state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
     told = sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT)
-    subjects = {region: f"{_SUBJECTS}{key_id}>{region}" for region in told}
+    subjects = {region: status_subject(key_id, region) for region in told}
     # Before the first envelope: a later statement would write that one, and so end its shared signature.
     earlier = {region: len(rows_about(tx, subject)) for region, subject in subjects.items()}
     for region, subject in subjects.items():

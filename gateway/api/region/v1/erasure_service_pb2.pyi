@@ -119,7 +119,10 @@ class Erasure(_message.Message):
     def unrecoverable_time(self) -> _timestamp_pb2.Timestamp:
         """Time from which no file of the region's database, of its archive of commits and of its repository of backups held
         any rest of the destroyed keys. Set by GetErasure alone, once it is known: with backups, when the oldest one that is
-        kept is younger than the erasure.
+        kept is younger than the destruction.
+
+        The envelopes that tell other regions of the erasure have the numbers. The key of each is destroyed a day after the
+        receipt of its region, and the time waits for the last of them. Other regions' own keys are not counted.
 
         Indexes of the numbers follow 30 days later in the database. Other copies are not meant: the write-ahead log that a
         PostgreSQL server itself keeps, its standbys, copies by other programs.
