@@ -1,9 +1,7 @@
 """Lanes: a queue per destination, which forms batches.
 
 While a batch is in flight, arriving envelopes collect, and the next batch takes all of them: no added wait when idle. A
-second batch is in flight beside it only where it is full, or where the way is long: small batches cost each party more
-than they gain. A lane whose destination does not respond stops sending, and probes with an empty batch until it
-responds.
+lane whose destination does not respond stops sending, and probes with an empty batch until it responds.
 """
 
 import asyncio
@@ -22,12 +20,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, reason_name, status_code
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.fair_queue import FairQueue, QueuedEnvelope
+from gateway.relay.in_flight import BATCHES_IN_FLIGHT, BatchesInFlight
 from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
 from gateway.relay.transport import Transport
 from gateway.time.clock import Clock, to_timestamp
 
-BATCHES_IN_FLIGHT = 2  # one is in transit while the destination works on the other; more would only split batches
-LONG_ON_THE_WAY = 0.1  # seconds for a delivery there and back, from which a second batch need not be full
 BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of a server's limit, since signatures come on top
 DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
 # Seconds: after a quicker answer the next batch may be twice as large, after a slower one, or none, half as large. A
@@ -107,10 +104,8 @@ class Lane:
         self._budget = RetryBudget()
         self._failures = 0
         self._limit = BATCH_LIMIT
-        self._in_flight: dict[asyncio.Task[None], int] = {}  # the envelopes of each batch
-        self._was_long = False  # whether the last delivery took long
-        self._late = set[asyncio.Task[None]]()  # the batches that have been in flight for long
         self._changed = asyncio.Event()
+        self._in_flight = BatchesInFlight(self._changed.set)
         self._open = True
         self._stop: Stop | None = None
 
@@ -125,7 +120,7 @@ class Lane:
     @property
     def in_flight(self) -> int:
         """The number of envelopes in batches that were sent and whose answers are not kept yet."""
-        return sum(self._in_flight.values())
+        return self._in_flight.contents
 
     def waiting_of(self, operator: str) -> int:
         """The number of envelopes of an operator that wait."""
@@ -165,35 +160,20 @@ class Lane:
                 self._send_what_waits()
         finally:
             self._open = False
-            for task in self._in_flight:
-                task.cancel()
+            self._in_flight.cancel()
 
     def _send_what_waits(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._open and self._may_send():
+        while self._open and self._in_flight.has_room(len(self._queue), self._limit):
             batch = self._queue.take(self._limit, BATCH_BYTES)
             if not batch:
                 return
             task = loop.create_task(self._carry(batch))
-            self._in_flight[task] = len(batch)
-            timer = loop.call_later(LONG_ON_THE_WAY, self._is_late, task)
-            task.add_done_callback(partial(self._landed, batch, timer))
+            self._in_flight.add(task, len(batch))
+            task.add_done_callback(partial(self._landed, batch))
 
-    def _may_send(self) -> bool:
-        if not self._in_flight:
-            return True
-        is_worth_it = self._late or self._was_long or len(self._queue) >= self._limit
-        return bool(is_worth_it) and len(self._in_flight) < BATCHES_IN_FLIGHT
-
-    def _is_late(self, task: asyncio.Task[None]) -> None:
-        self._late.add(task)
-        self._changed.set()
-
-    def _landed(self, batch: Sequence[QueuedEnvelope], timer: asyncio.TimerHandle, task: asyncio.Task[None]) -> None:
+    def _landed(self, batch: Sequence[QueuedEnvelope], task: asyncio.Task[None]) -> None:
         """A batch that ended without an answer, by a defect or a call that was cancelled, is sent again."""
-        timer.cancel()
-        self._in_flight.pop(task, None)
-        self._late.discard(task)
         self._changed.set()
         if task.cancelled():
             self._trip(batch, Unreachable("the call was cancelled"))
@@ -234,7 +214,7 @@ class Lane:
         self.counts.answered += 1
         seconds = loop.time() - began
         self.counts.seconds += seconds
-        self._was_long = seconds > LONG_ON_THE_WAY
+        self._in_flight.note(seconds)
         self._failures = 0
         self._adapt(batch, seconds, is_answered=True)
         if self._open:  # else another batch has failed meanwhile
@@ -305,8 +285,8 @@ class Lane:
 
     async def _recover(self) -> None:
         """Waits for the batches on their way, then probes with an empty batch until the destination answers."""
-        if self._in_flight:
-            await asyncio.wait(self._in_flight)
+        if tasks := self._in_flight.tasks:
+            await asyncio.wait(tasks)
         if self._failures > BATCHES_IN_FLIGHT:
             await asyncio.sleep(self._wait.seconds(self._failures))
         await probe_until_answered(self._probe, self._wait, asyncio.sleep)

@@ -1,7 +1,7 @@
 """Question lanes: questions of one moment for one destination share a batch.
 
-At most two batches are in flight; arriving questions wait meanwhile, and the next batch takes all of them. There is no
-timer and no added wait when idle. A lane repeats nothing: each question has attempts and a deadline of its own.
+While a batch is in flight, arriving questions wait, and the next batch takes all of them: no added wait when idle. A
+lane repeats nothing: each question has attempts and a deadline of its own.
 """
 
 import asyncio
@@ -17,11 +17,14 @@ from gateway.errors import Refused, Unreachable
 from gateway.relay.border import Border
 from gateway.relay.commit_signing import sign_batch
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
-from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
+from gateway.relay.in_flight import BatchesInFlight
+from gateway.relay.lanes import BATCH_BYTES
 from gateway.relay.transport import Transport
 from gateway.rpc.admission import elsewhere
 from gateway.security.signing import ENVELOPE
 from gateway.time.clock import Clock, to_timestamp
+
+ENOUGH = 16  # questions of a second batch, over which the fixed cost of a batch spreads well
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class QuestionLane:
         self._carrier = carrier
         self._context = context
         self._waiting: deque[_Question] = deque()
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight = BatchesInFlight(self._start)
         self._is_starting = False
         self._is_open = True
 
@@ -92,18 +95,17 @@ class QuestionLane:
         self._is_open = False
         _fail(self._waiting, self._unreachable())
         self._waiting.clear()
-        for task in self._in_flight:
-            task.cancel()
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        self._in_flight.cancel()
+        await asyncio.gather(*self._in_flight.tasks, return_exceptions=True)
 
     def _start(self) -> None:
         """Starts a batch. It takes its questions when it runs: all of this turn of the event loop then share it."""
-        if self._waiting and not self._is_starting and len(self._in_flight) < BATCHES_IN_FLIGHT:
+        if self._waiting and not self._is_starting and self._in_flight.has_room(len(self._waiting), ENOUGH):
             # A batch that never runs, because its process ends, stays the last.
             self._is_starting = True
             asked: list[_Question] = []
             task = asyncio.get_running_loop().create_task(self._carry(asked), context=self._context.copy())
-            self._in_flight.add(task)
+            self._in_flight.add(task, 0)
             task.add_done_callback(partial(self._landed, asked))
 
     def _take(self) -> Sequence[_Question]:
@@ -126,13 +128,15 @@ class QuestionLane:
         if not asked:
             return
         latest = max(question.deadline for question in asked)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         results = await self._carrier.carry([question.sealed for question in asked], latest)
+        self._in_flight.note(loop.time() - began)
         for question, result in zip(asked, results, strict=True):
             if not question.answer.done():
                 question.answer.set_result(result)
 
     def _landed(self, asked: Sequence[_Question], task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
         failure = self._unreachable() if task.cancelled() else task.exception()
         if failure is not None:
             _fail(asked, failure)

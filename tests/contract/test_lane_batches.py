@@ -6,7 +6,8 @@ import pytest
 
 from gateway.errors import Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT
-from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, DELIVER_TIMEOUT, Lane
+from gateway.relay.in_flight import BATCHES_IN_FLIGHT
+from gateway.relay.lanes import BATCH_BYTES, DELIVER_TIMEOUT, Lane
 from tests.contract.lane_scene import Way, quiet, run, sealed, until
 
 

@@ -16,7 +16,8 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT
-from gateway.relay.lanes import BATCHES_IN_FLIGHT, Lane, Lanes
+from gateway.relay.in_flight import BATCHES_IN_FLIGHT
+from gateway.relay.lanes import Lane, Lanes
 from gateway.time.clock import SystemClock
 from tests.contract.lane_scene import DESTINATION, ORIGIN, PATIENCE_S, Delivery, Way, quiet, run, sealed, until
 

@@ -16,7 +16,9 @@ from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverResult, En
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, Unreachable, reason_name
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Answer, Sealed, seal_receipt
-from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT
+from gateway.relay.in_flight import BATCHES_IN_FLIGHT, LONG_ON_THE_WAY
+from gateway.relay.lanes import BATCH_BYTES
+from gateway.relay.question_lanes import ENOUGH
 from gateway.relay.queries import ATTEMPTS, Asker
 from gateway.relay.transport import BeforeAttempt
 from tests.contract.lane_scene import NoWaiting, quiet, until
@@ -59,6 +61,10 @@ class Delivery:
         sealed = Sealed(envelope, EnvelopeContent.FromString(envelope.content))
         told = answer or Answer(ACCEPTED, result=f"told {name}".encode())
         return DeliverResult(receipt=seal_receipt(sealed, told, pair().borders[signed_by].signer, now=NOW, revision=7))
+
+
+FILLED = ["told first", *(f"told second {number}" for number in range(ENOUGH))]
+"""The answers to the questions of `Way.fill`."""
 
 
 @dataclass(repr=False)
@@ -106,11 +112,13 @@ class Way:
         return self.asked[-1]
 
     async def fill(self) -> None:
-        """Sends as many batches as may be in flight, each of one question."""
-        for number in range(BATCHES_IN_FLIGHT):
-            self.ask(f"first {number}")
-            await quiet()
-        assert self.sent == [[f"first {number}"] for number in range(BATCHES_IN_FLIGHT)]
+        """Sends as many batches as may be in flight: one of one question, and a second one of just enough."""
+        self.ask("first")
+        await quiet()
+        names = [f"second {number}" for number in range(ENOUGH)]
+        self.ask(*names)
+        await quiet()
+        assert self.sent == [["first"], names]
 
     async def outcomes(self) -> list[str]:
         """The outcome of each question: its answer, or the reason of its refusal."""
@@ -182,14 +190,14 @@ def test_forty_questions_behind_two_batches_leave_as_one_when_the_first_returns(
 
 def test_a_batch_has_a_limit_of_questions_and_one_of_bytes() -> None:
     async def many(way: Way) -> None:
-        way.ask(*(str(number) for number in range(BATCH_LIMIT + 1)))
+        way.ask(*(str(number) for number in range(BATCH_LIMIT + ENOUGH)))
         await quiet()
 
     async def large(way: Way) -> None:
         way.ask(*(str(number) for number in range(100)), size=CONTENT_LIMIT - 1000)
         await quiet()
 
-    assert [len(names) for names in play_way(many).sent] == [BATCH_LIMIT, 1]
+    assert [len(names) for names in play_way(many).sent] == [BATCH_LIMIT, ENOUGH]
     batches = play_way(large).batches
     assert all(each.batch.ByteSize() < BATCH_BYTES + CONTENT_LIMIT for each in batches)
     assert [len(each.names) for each in batches[:1]] == [BATCH_BYTES // (CONTENT_LIMIT - 1000)]
@@ -212,6 +220,20 @@ def test_a_question_alone_waits_for_no_batch_and_takes_no_neighbours() -> None:
     play_way(scenario)
 
 
+def test_few_questions_wait_for_the_batch_in_flight_unless_it_takes_long() -> None:
+    async def scenario(way: Way) -> None:
+        way.ask("first")
+        await quiet()
+        way.ask("1", "2")
+        await quiet()
+        assert way.sent == [["first"]]
+        await asyncio.sleep(LONG_ON_THE_WAY)
+        await quiet()
+        assert way.sent == [["first"], ["1", "2"]]
+
+    play_way(scenario)
+
+
 def test_a_destination_waits_for_no_other_destination() -> None:
     async def scenario(way: Way) -> None:
         await way.fill()
@@ -229,14 +251,13 @@ def test_a_question_given_up_before_it_leaves_is_not_sent_and_one_given_up_later
         await quiet()
         way.asked[-2].cancel()
         way.batches[0].accept()
+        way.batches[1].accept()
         await quiet()
         assert way.sent[-1] == ["1", "3"]
         way.asked[-1].cancel()
         await quiet()
-        for batch in way.batches[1:]:
-            batch.accept()
-        told = ["told first 0", "told first 1", "told 1", "CancelledError", "CancelledError"]
-        assert await way.outcomes() == told
+        way.batches[2].accept()
+        assert await way.outcomes() == [*FILLED, "told 1", "CancelledError", "CancelledError"]
 
     play_way(scenario)
 
@@ -315,8 +336,8 @@ def test_a_batch_without_an_answer_is_repeated_question_by_question_within_the_a
         assert way.sent == [["once", "twice", "gone"], ["twice"]]
         assert way.batches[1].batch.envelopes[0] == way.batches[0].batch.envelopes[1], "the same bytes"
         way.ask("later")
-        await quiet()
         unanswered(way.batches[1])
+        await quiet()
         way.batches[2].accept()
         told = ["REGION_UNREACHABLE", "REGION_UNREACHABLE", "CancelledError", "told later"]
         assert await way.outcomes() == told
@@ -342,10 +363,10 @@ def test_a_failure_of_another_kind_ends_all_questions_of_the_batch_and_no_later_
         way.ask("1", "2")
         await quiet()
         happens(way.batches[0])
-        await quiet()
         way.batches[1].accept()
+        await quiet()
         way.batches[2].accept()
-        assert await way.outcomes() == [told, "told first 1", "told 1", "told 2"]
+        assert await way.outcomes() == [told, *FILLED[1:], "told 1", "told 2"]
 
     play_way(scenario)
 
@@ -390,7 +411,7 @@ def test_a_closed_asker_leaves_no_question_without_an_end() -> None:
         await quiet()
         await way.asker.close()
         way.ask("3")
-        assert await way.outcomes() == ["REGION_UNREACHABLE"] * (BATCHES_IN_FLIGHT + 3)
+        assert await way.outcomes() == ["REGION_UNREACHABLE"] * (len(FILLED) + 3)
         assert asyncio.get_running_loop().time() == 0.0, "none waits until its time is over"
         assert len(way.sent) == BATCHES_IN_FLIGHT
 
@@ -407,7 +428,7 @@ def test_nothing_of_a_lane_goes_on_after_its_process_is_killed() -> None:
     async def scenario(way: Way) -> None:
         process = Process("guangdong/1")
         process.spawn(asking(way))
-        await until(lambda: len(way.asked) == BATCHES_IN_FLIGHT + 2)
+        await until(lambda: len(way.asked) == len(FILLED) + 2)
         await quiet()
         process.kill()
         await quiet()
