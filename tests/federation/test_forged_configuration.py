@@ -21,11 +21,13 @@ from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.forger import SUBMIT, Forger, bring, not_delivered
+from tests.federation.honest_callers import beside_an_honest_caller
 from tests.federation.own_processes import in_own_processes, log_of
 from tests.federation.running import NOT_JOINED, REGIONS, Federation, until
 from tests.federation.stolen_keys import DONE, delivered
 from tests.federation.test_envelopes import fresh_submission
 from tests.federation.test_split_views import first_of
+from tests.hostile.served import KEPT, require_served
 from tests.shipped import shipped_configuration
 
 POISON = 10**12
@@ -150,20 +152,23 @@ async def test_a_false_coordinator_gives_away_no_customers_suspends_nobody_and_a
     people = Administrators(tmp_path, FEDERATION)
     async with in_own_processes(tmp_path / "federation", databases, people) as federation:
         honest, stranger = first_of(federation), certificate_of_a_stranger(federation)
-        async with replaced_by_a_false_one(federation, "poisoned", with_another_configuration):
-            await until_refused(federation, f"revision {POISON} is not the administrators'")
-            assert await all_are_at(federation, 1)
-            await is_served(federation, "sichuan")
-        lie = with_other_members(honest, stranger)
-        async with replaced_by_a_false_one(federation, "lying", lie, joining=ASKING):
-            await until_refused(
-                federation,
-                "suspends henan without an administrator's statement: not believed",
-                f"the signing certificate of {NOT_JOINED} is not trusted",
-            )
-            assert not_delivered(await brought(federation, NOT_JOINED)) == "ENVELOPE_SIGNATURE_INVALID"
-            assert delivered(await brought(federation, "henan")) == DONE, "it is not suspended"
-            await is_served(federation, "sichuan")
+        async with beside_an_honest_caller(federation, "sichuan") as served:
+            async with replaced_by_a_false_one(federation, "poisoned", with_another_configuration):
+                await until_refused(federation, f"revision {POISON} is not the administrators'")
+                assert await all_are_at(federation, 1)
+                await is_served(federation, "sichuan")
+            lie = with_other_members(honest, stranger)
+            async with replaced_by_a_false_one(federation, "lying", lie, joining=ASKING):
+                await until_refused(
+                    federation,
+                    "suspends henan without an administrator's statement: not believed",
+                    f"the signing certificate of {NOT_JOINED} is not trusted",
+                )
+                assert not_delivered(await brought(federation, NOT_JOINED)) == "ENVELOPE_SIGNATURE_INVALID"
+                assert delivered(await brought(federation, "henan")) == DONE, "it is not suspended"
+                await is_served(federation, "sichuan")
+            await served.end()
+        require_served(served, KEPT)
         await federation.until_members(
             {
                 **dict.fromkeys(REGIONS, MemberState.MEMBER_STATE_JOINED),

@@ -1,18 +1,13 @@
 """What a thief can do with each kind of stolen key, before and after its revocation: a test that tries."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.identity import server_name
-from tests.federation.certificates import FEDERATION
 from tests.federation.databases import Databases
-from tests.federation.own_processes import OwnProcess
+from tests.federation.honest_callers import beside_an_honest_caller
 from tests.federation.running import REGIONS, until
 from tests.federation.stolen_administrator import ADMINISTRATOR, ADMINISTRATOR_KEYS
 from tests.federation.stolen_keys import Act, Scene, robbed
@@ -23,8 +18,7 @@ from tests.federation.test_forged_configuration import (
     replaced_by_a_false_one,
     with_another_configuration,
 )
-from tests.hostile.caller import PAUSE, HonestCaller
-from tests.hostile.served import KEPT, Served, beside, require_served
+from tests.hostile.served import KEPT, require_served
 from tests.shipped import shipped_configuration
 
 pytestmark = [
@@ -39,36 +33,11 @@ async def tried(scene: Scene, acts: Sequence[Act], expected: Callable[[Act], str
     return {what: pair for what, pair in found.items() if pair[0] != pair[1]}
 
 
-@asynccontextmanager
-async def beside_an_honest_caller(scene: Scene, server: str) -> AsyncIterator[Served]:
-    """An operator system calls a node, or a region the coordinator, before, beside and after what a thief does."""
-    federation, at_node = scene.federation, server in REGIONS
-    member = federation.nodes[server] if at_node else federation.coordinator
-    path = f"region/{server}/operator/counter" if at_node else "region/sichuan"
-    role = (Role.ROLE_REGION, server) if at_node else (Role.ROLE_COORDINATOR, "")
-    assert isinstance(member, OwnProcess)
-    caller = await asyncio.to_thread(
-        HonestCaller,
-        "node" if at_node else "coordinator",
-        f"127.0.0.1:{member.port}",
-        server_name(*role, FEDERATION),
-        federation.certificates.credentials(path).certificate.parent,
-        member.process.pid,
-        federation.directory / "caller.log",
-    )
-    try:
-        await asyncio.to_thread(caller.call, 1)
-        async with beside(caller, member.process.pid, PAUSE, PAUSE) as served:
-            yield served
-    finally:
-        await asyncio.to_thread(caller.close)
-
-
 async def try_before_and_after(
     scene: Scene, acts: Sequence[Act], revoke: Callable[[], Awaitable[None]], server: str
 ) -> None:
     """Tries all acts, revokes the key, and tries them again: an honest caller of a server notices nothing."""
-    async with beside_an_honest_caller(scene, server) as served:
+    async with beside_an_honest_caller(scene.federation, server) as served:
         assert await tried(scene, acts, lambda act: act.before) == {}
         await revoke()
         assert await tried(scene, acts, lambda act: act.after) == {}

@@ -12,7 +12,10 @@ import pytest
 from tests.hostile.costs import Costs, with_costs
 
 _ROOT = Path(__file__).parents[2]
-_TESTS = ("tests/hostile", "tests/federation/test_stolen_keys.py")
+_TESTS = (
+    "tests/hostile",
+    *(f"tests/federation/test_{each}.py" for each in ("forged_configuration", "forged_erasure", "stolen_keys")),
+)
 
 
 def main(*words: str) -> int:
