@@ -18,6 +18,8 @@ from gateway.federation.body import BILL_READINGS, LEGAL_DUTY_READINGS
 
 COOLING_OFF = "cooling-off"
 """The policy with the hours for which an order waits for the customer's own proof (STEP_VERIFY)."""
+CONSENT_COOLING_OFF = "consent-cooling-off"
+"""The policy with the hours for which a consent on paper that another region has seen waits for the customer."""
 PROOF_OF_CONSENT = "proof-of-consent"
 """The policy with the ways of proof of a consent on paper that another region has seen."""
 OTHER_CONTACT_SETTLES = "other-contact-settles"
@@ -58,6 +60,7 @@ LIMITING = (
     OPEN_WORK,
     DAY_WORK,
     GIVEN_AWAY,
+    CONSENT_COOLING_OFF,
 )
 """The policies that bound others, and that a valid configuration may lack: without a policy its limit is off."""
 

@@ -18,7 +18,15 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
-from gateway.federation.policies import LIMITING, UNREVIEWED, Promise, missing_limits, promises, strictest_figure
+from gateway.federation.policies import (
+    CONSENT_COOLING_OFF,
+    LIMITING,
+    UNREVIEWED,
+    Promise,
+    missing_limits,
+    promises,
+    strictest_figure,
+)
 from gateway.federation.policy_rules import limit_warnings, policies_problems
 from gateway.time.calendars import WorkingDays, due_time
 from tests.shipped import shipped_configuration
@@ -175,7 +183,7 @@ def test_each_shipped_bound_of_a_count_or_an_amount_is_told_where_a_configuratio
         for each in shipped_configuration().policies
         if each.figure.unit in (Unit.UNIT_COUNT, Unit.UNIT_MINOR_UNITS) and each.stricter == Stricter.STRICTER_LOWER
     }
-    assert bounds - NOT_OFF_WITHOUT == set(LIMITING)
+    assert bounds - NOT_OFF_WITHOUT | {CONSENT_COOLING_OFF} == set(LIMITING)
 
 
 def test_a_configuration_without_a_limiting_policy_is_valid_and_warned_of_by_its_name() -> None:

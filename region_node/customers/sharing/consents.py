@@ -13,7 +13,7 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, Disclosur
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, invalid
-from gateway.federation.policies import PROOF_OF_CONSENT
+from gateway.federation.policies import CONSENT_COOLING_OFF, PROOF_OF_CONSENT
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.store.vault import index_of
@@ -42,7 +42,6 @@ _DIGEST = "sharing request"  # the kind of index that compares requests
 Request = TypeVar("Request", api.GiveConsentRequest, api.WithdrawConsentRequest)
 _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
 _GIVEN = "consent-given"  # the kind of the notices
-_WAIT = "consent-cooling-off"  # the policy with the hours; without it, a paper takes effect at once
 
 
 def give_consent(
@@ -195,9 +194,9 @@ def _waiting(context: RegionContext, decided: Decided, asked: api.GiveConsentReq
     """
     federation, origin = context.federation, call.questioner.region
     is_asked = decided.granted and must_ask(context, origin, asked.documents, _ways(context))
-    if not is_asked or not federation.has_policy(_WAIT):
+    if not is_asked or not federation.has_policy(CONSENT_COOLING_OFF):
         return decided
-    start = max(decided.start, wait_until(context, origin, call.now, _WAIT))
+    start = max(decided.start, wait_until(context, origin, call.now, CONSENT_COOLING_OFF))
     if decided.end is not None and decided.end <= start:
         effective = time_in(ZoneInfo(context.time_zone), start)
         problem = f"not after {effective}, when a paper of another region takes effect"
