@@ -1,15 +1,22 @@
 """A month that both regions have signed is in the books of both: once, to the cent, also after a restore."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementState
 from gateway.api.region.v1.settlement_service_pb2 import RecordSettlementPaymentRequest
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.security.authority import Authority
 from gateway.security.identity import Identity
+from gateway.security.peers import Certificates, IssuedNumber
+from gateway.security.revocations import Revocations
 from region_node.app.registered import settlement
+from region_node.approvals.rules import TO_DECIDE
 from region_node.business.settlement.booking import keep
 from region_node.business.settlement.payments import find_payment, record_payment
 from region_node.customers.accounts import ledger
@@ -87,12 +94,20 @@ def test_a_line_of_a_kind_that_a_region_does_not_know_is_booked_as_a_correction(
     assert ledger.balance(two.home.tx, RECONCILIATION) == amount
 
 
-def pays(region: Region, staff_id: str, reference: str, month: str = JUNE) -> SettlementPayment:
+def pays(
+    region: Region,
+    staff_id: str,
+    reference: str,
+    month: str = JUNE,
+    *,
+    certificates: Certificates = (),
+    at: datetime = AFTER_JULY,
+) -> SettlementPayment:
     """A member of staff records a payment."""
     other = HOME if region.name == ORIGIN else ORIGIN
     who = replace(caller(region), identity=Identity("china", Role.ROLE_STAFF, region.name, staff_id))
     asked = RecordSettlementPaymentRequest(region=other, month=month, reference=reference)
-    return record_payment(region.tx, settlement(region.context.node), who, asked, AFTER_JULY)
+    return record_payment(region.tx, settlement(region.context.node), who, certificates, asked, at)
 
 
 @pytest.mark.clause("10.3(3)")
@@ -121,6 +136,36 @@ def test_money_leaves_by_two_members_of_staff_and_arrives_by_one_and_both_books_
     assert find_payment(two.home.tx, settlement(two.home.context.node), ORIGIN, JUNE) == received
     signed_by_both(two, JULY, AFTER_JULY)
     assert reason_of(lambda: pays(two.home, "chen", "T2", JULY)) == "SETTLEMENT_NOTHING_OWED"
+
+
+def test_the_payment_of_a_thief_is_proposed_anew_once_the_certificate_is_revoked(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    authority = Authority.create("china", AFTER_JUNE, AFTER_JULY)
+    issuer = authority.issue_issuer(ORIGIN, AFTER_JUNE, AFTER_JULY)
+    li = issuer.issue_tls(Identity("china", Role.ROLE_STAFF, ORIGIN, "li"), AFTER_JUNE, AFTER_JULY).certificate
+    revocations = Revocations(authority.certificate_pem, "china")
+    monkeypatch.setattr(two.origin.context.node.border.keys, "revocations", revocations)
+    pays(two.origin, "li", "STOLEN", certificates=[(IssuedNumber.of(li), li)])
+    assert reason_of(lambda: pays(two.origin, "zhao", "T1")) == "SETTLEMENT_PAYMENT_DIFFERS"
+    crl = issuer.revocation_list([li.serial_number], 1, AFTER_JUNE).public_bytes(Encoding.DER)
+    revocations.take(RevocationList(crl=crl, issuer_certificate=issuer.certificate.public_bytes(Encoding.DER)))
+    anew = pays(two.origin, "zhao", "STOLEN")
+    assert (anew.proposer, anew.recorder, anew.HasField("record_time")) == ("zhao", "", False)
+    assert pays(two.origin, "wang", "STOLEN").recorder == "wang"
+
+
+def test_a_payment_that_nobody_confirms_in_a_week_is_proposed_anew(two: Two) -> None:
+    two.compare()
+    signed_by_both(two, JUNE, AFTER_JUNE)
+    pays(two.origin, "li", "T1")
+    late = AFTER_JULY + TO_DECIDE
+    in_time = late - timedelta(seconds=1)
+    assert reason_of(lambda: pays(two.origin, "zhao", "T2", at=in_time)) == "SETTLEMENT_PAYMENT_DIFFERS"
+    assert not pays(two.origin, "zhao", "T2", at=late).HasField("record_time")
+    assert pays(two.origin, "li", "T2", at=late).recorder == "li"
 
 
 def test_a_month_that_an_earlier_version_signed_is_booked_with_its_payment(two: Two) -> None:

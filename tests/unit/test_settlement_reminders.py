@@ -111,7 +111,7 @@ def paid(region: Region, month: str, now: datetime, *, by: str = "li", reference
     other = HOME if region.name == ORIGIN else ORIGIN
     who = Caller(Identity("china", Role.ROLE_STAFF, region.name, by), uuid4().hex, "")
     asked = RecordSettlementPaymentRequest(region=other, month=month, reference=reference)
-    record_payment(region.tx, settlement(region.context.node), who, asked, now)
+    record_payment(region.tx, settlement(region.context.node), who, (), asked, now)
 
 
 def payment_reminders(region: Region) -> list[str]:
@@ -131,7 +131,7 @@ def test_a_signed_month_reminds_each_region_until_that_region_has_recorded_the_p
         [told] = notices(region)
         duty = with_duty(told, Body(shipped_configuration()), AFTER_JUNE).on_duty
         assert (duty.region, duty.department, told.matter) == (region.name, "FINANCE", "settlement-payment")
-    paid(both.origin, JUNE, AFTER_JUNE + 3 * WEEK)
+    paid(both.origin, JUNE, AFTER_JUNE + 6 * WEEK)
     paid(both.home, JUNE, AFTER_JUNE + 3 * WEEK)
     for region in both.by_name.values():
         passes(region, AFTER_JUNE + 6 * WEEK)

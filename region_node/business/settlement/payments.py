@@ -9,10 +9,12 @@ from gateway.api.region.v1.settlement_service_pb2 import RecordSettlementPayment
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
+from gateway.security.peers import Certificates, pem_of
 from gateway.store.port import Transaction
-from gateway.store.tables import Table
+from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.values.requesters import is_same_person
+from region_node.approvals.rules import TO_DECIDE
 from region_node.business.settlement.booking import book_once
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.rows import find_statement, statements_with, stop_waiting_for_payment
@@ -21,8 +23,12 @@ from region_node.customers.accounts.rules import CASH, Entry, EntryKind, Posting
 from region_node.requests.caller import Caller
 
 
+@prints_without("proposer_certificates")
 class _PaymentRow(NamedTuple):
-    """The columns of a payment."""
+    """The columns of a payment.
+
+    The certificates are in PEM, as those of an approval; None where an identity provider has vouched for the proposer.
+    """
 
     region: str
     month: str
@@ -31,17 +37,25 @@ class _PaymentRow(NamedTuple):
     propose_time: int
     recorder: str
     record_time: int | None
+    proposer_certificates: bytes | None
 
 
 _PAYMENTS = Table("settlement_payments", _PaymentRow, key=("region", "month"))
 
 
 def record_payment(
-    tx: Transaction, settlement: Settlement, caller: Caller, asked: RecordSettlementPaymentRequest, now: datetime
+    tx: Transaction,
+    settlement: Settlement,
+    caller: Caller,
+    certificates: Certificates,
+    asked: RecordSettlementPaymentRequest,
+    now: datetime,
 ) -> SettlementPayment:
     """Records what this region has received for a signed month, or has paid once a second member of staff confirms it.
 
-    The one who proposed a payment may propose it anew with another reference. Raises Refused with SETTLEMENT_NOT_FOUND,
+    The proposer may propose a payment anew with another reference. A proposal counts as long as one of an approval, and
+    ends with the certificates of its proposer: then anybody proposes anew. Those of the caller are as
+    `Call.staff_certificates`. Raises Refused with SETTLEMENT_NOT_FOUND,
     SETTLEMENT_NOTHING_OWED, SETTLEMENT_PAID, SETTLEMENT_PAYER_IS_PROPOSER, SETTLEMENT_PAYMENT_DIFFERS.
     """
     region, month, staff_id = asked.region, asked.month, caller.identity.name
@@ -54,7 +68,9 @@ def record_payment(
     known, moment = tx.find(_PAYMENTS, region, month), to_microseconds(now)
     if known is not None and known.record_time is not None:
         raise Refused(Reason.REASON_SETTLEMENT_PAID, month=month, reference=known.reference)
-    row = _PaymentRow(region, month, asked.reference, staff_id, moment, "", None)
+    if known is not None and not _counts(settlement, known, now):
+        known = None
+    row = _PaymentRow(region, month, asked.reference, staff_id, moment, "", None, pem_of(certificates) or None)
     if not any(each.minor_units > 0 for each in owed):
         row = row._replace(recorder=staff_id, record_time=moment)
     elif known is not None and not is_same_person(known.proposer, staff_id):
@@ -73,6 +89,12 @@ def record_payment(
                 tx, Posting(f"{statement.id}/paid#{each.currency}", EntryKind.SETTLED, entries), each.currency, now
             )
     return _told(statement, row, owed)
+
+
+def _counts(settlement: Settlement, proposal: _PaymentRow, now: datetime) -> bool:
+    """Whether a proposal may be confirmed: a thief may have made it, or made it long ago."""
+    is_revoked = settlement.node.border.keys.revocations.names_any(proposal.proposer_certificates)
+    return not is_revoked and now < from_microseconds(proposal.propose_time) + TO_DECIDE
 
 
 def find_payment(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementPayment | None:

@@ -9,6 +9,7 @@ from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementSt
 from gateway.api.region.v1.settlement_service_pb2_grpc import SettlementServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
+from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock
@@ -115,9 +116,10 @@ class SettlementService(SettlementServiceServicer):
         """See the contract."""
         self._require_pair(request.region, request.month)
         require_name("reference", request.reference)
+        certificates = current_call().staff_certificates
 
         def record(tx: Transaction, caller: Caller, now: datetime) -> SettlementPayment:
-            return record_payment(tx, self._settlement, caller, request, now)
+            return record_payment(tx, self._settlement, caller, certificates, request, now)
 
         def known(tx: Transaction, statement_id: str) -> SettlementPayment:
             found = find_payment(tx, self._settlement, request.region, request.month)

@@ -109,7 +109,8 @@ class SettlementServiceServicer:
 
     def RecordSettlementPayment(self, request, context):
         """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
-        a second member of staff sends the same reference; the first one may propose another reference until then.
+        a second member of staff sends the same reference; the first one may propose another reference until then. A proposal
+        ends after seven days, and with the certificate of its proposer: what comes then is another proposal.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class SettlementServiceStub:
     """Disputes the other region's proposal, or a contested statement, and opens an issue about it."""
     RecordSettlementPayment: _aio.UnaryUnaryMultiCallable[_settlement_service_pb2.RecordSettlementPaymentRequest, _settlement_service_pb2.RecordSettlementPaymentResponse]
     """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
-    a second member of staff sends the same reference; the first one may propose another reference until then.
+    a second member of staff sends the same reference; the first one may propose another reference until then. A proposal
+    ends after seven days, and with the certificate of its proposer: what comes then is another proposal.
     """
 
 @_typing.type_check_only
@@ -102,7 +103,8 @@ class SettlementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_settlement_service_pb2.RecordSettlementPaymentRequest, _settlement_service_pb2.RecordSettlementPaymentResponse],
     ) -> _abc.Awaitable[_settlement_service_pb2.RecordSettlementPaymentResponse]:
         """Records the payment of a signed month. A region that is paid records it at once. One that pays records it as soon as
-        a second member of staff sends the same reference; the first one may propose another reference until then.
+        a second member of staff sends the same reference; the first one may propose another reference until then. A proposal
+        ends after seven days, and with the certificate of its proposer: what comes then is another proposal.
         """
 
 def add_SettlementServiceServicer_to_server(servicer: SettlementServiceServicer, server: _aio.Server) -> None: ...
