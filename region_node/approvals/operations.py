@@ -89,7 +89,7 @@ def _proposed(tx: Transaction, act: Act, call: AuditedCall, content: str, former
     if not call.proven:
         problem, chinese = "a proven one proposes what two people do", "须由两人办理的事项须由身份经证明的员工提出"
         raise not_proven(call.actor, problem, chinese)
-    time = to_microseconds(call.now)
+    time, certificates = to_microseconds(call.now), pem_of(call.certificates) or None
     row = ApprovalRow(
         approval_id=_free_id(tx, time),
         act=act.act,
@@ -103,10 +103,10 @@ def _proposed(tx: Transaction, act: Act, call: AuditedCall, content: str, former
         caller=call.actor,
         proposer=call.proven,
         propose_time=time,
-        expire_time=to_microseconds(call.now + rules.TO_DECIDE),
+        expire_time=to_microseconds(call.now + rules.time_to_decide(certificates)),
         decider="",
         decide_time=None,
-        proposer_certificates=pem_of(call.certificates) or None,
+        proposer_certificates=certificates,
         decider_certificates=None,
     )
     told = ApprovalAct.Name(act.act)

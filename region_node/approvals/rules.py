@@ -23,8 +23,15 @@ TRANSITIONS: Mapping[ApprovalState.ValueType, frozenset[ApprovalState.ValueType]
 }
 TO_DECIDE = timedelta(days=7)
 """The time for the decision: our own limit, short enough to ask once more within a limit of the law."""
+TO_DECIDE_OF_PROVIDER = timedelta(days=1)
+"""As TO_DECIDE, where an identity provider vouches for the proposer: no node hears whom a provider locks out."""
 TO_ACT = timedelta(days=1)
 """The time for the act from its confirmation."""
+
+
+def time_to_decide(certificates: bytes | None) -> timedelta:
+    """The time for the decision on a proposal, by the certificates of its proposer; None for those of a provider."""
+    return TO_DECIDE if certificates else TO_DECIDE_OF_PROVIDER
 
 
 def state_at(state: ApprovalState.ValueType, expires: datetime, now: datetime) -> ApprovalState.ValueType:

@@ -26,7 +26,9 @@ from gateway.auditing import audit
 from gateway.errors import Refused, text
 from gateway.rpc import pages
 from gateway.rpc.calls import Call, enter
+from gateway.security.authority import Authority
 from gateway.security.identity import Identity
+from gateway.security.peers import IssuedNumber
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import due_timers, fire
@@ -84,7 +86,7 @@ def through(staff_id: str = "li", after: timedelta = timedelta(0), operator: str
 def test_an_act_is_awaited_until_a_time_of_the_region(kept: Archive) -> None:
     found = approval_of(kept.tx, ERASING, through(), kept.revocations)
     assert isinstance(found, Awaited)
-    refused, end = found.refused(kept.context), NOW + rules.TO_DECIDE
+    refused, end = found.refused(kept.context), NOW + rules.TO_DECIDE_OF_PROVIDER
     assert refused.parameters["until"] == time_in(ZoneInfo("Asia/Shanghai"), end)
     assert refused.parameters["until"].endswith(" +08:00")
 
@@ -171,8 +173,22 @@ def test_a_certificate_of_staff_names_the_proposer_whatever_the_request_says(kep
     assert caught.value.reason == Reason.REASON_APPROVER_IS_PROPOSER
 
 
+def test_a_proposal_waits_for_a_day_by_the_word_of_an_identity_provider_and_for_seven_by_a_certificate(
+    kept: Archive,
+) -> None:
+    issuer = Authority.create("demo.example", NOW, NOW + DAY).issue_issuer("sichuan", NOW, NOW + DAY)
+    staff = Identity("demo.example", Role.ROLE_STAFF, "sichuan", "li")
+    own = issuer.issue_tls(staff, NOW, NOW + DAY).certificate
+    certified = replace(through(operator="counter"), certificates=[(IssuedNumber.of(own), own)])
+    for call, days in ((through(), 1), (certified, 7)):
+        approval_of(kept.tx, ERASING, call, kept.revocations)
+        (proposal, *_) = list_rows(kept.tx, None, 9, NOW, undecided=True)
+        ends = [proposal.state_at(NOW + days * DAY - each) for each in (timedelta(seconds=1), timedelta(0))]
+        assert ends == [rules.PROPOSED, rules.EXPIRED]
+
+
 def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Archive) -> None:
-    approval = asked(kept, after=-rules.TO_DECIDE)
+    approval = asked(kept, after=-rules.TO_DECIDE_OF_PROVIDER)
     with pytest.raises(Refused) as caught:
         decided(kept, approval)
     assert caught.value.reason == Reason.REASON_APPROVAL_STATE_FORBIDS
@@ -253,9 +269,9 @@ def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archiv
     forget_number(kept.tx, number_index(kept.tx, NUMBER))
     assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
     approval = asked(kept)
-    forget_expired(kept.tx, NOW + rules.TO_DECIDE + 30 * DAY)
+    forget_expired(kept.tx, NOW + rules.TO_DECIDE_OF_PROVIDER + 30 * DAY)
     assert list_rows(kept.tx, None, 9, NOW, undecided=False) == [approval]
-    forget_expired(kept.tx, NOW + rules.TO_DECIDE + 31 * DAY)
+    forget_expired(kept.tx, NOW + rules.TO_DECIDE_OF_PROVIDER + 31 * DAY)
     assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
 
 

@@ -16,7 +16,7 @@ from gateway.security.identity import Identity
 from gateway.security.peers import Certificates, IssuedNumber
 from gateway.security.revocations import Revocations
 from region_node.app.registered import settlement
-from region_node.approvals.rules import TO_DECIDE
+from region_node.approvals.rules import TO_DECIDE, TO_DECIDE_OF_PROVIDER
 from region_node.business.settlement.booking import keep
 from region_node.business.settlement.payments import find_payment, record_payment
 from region_node.customers.accounts import ledger
@@ -37,6 +37,10 @@ from tests.unit.settling import (
 from tests.unit.settling import regions_with_payments_and_money_for_a_complaint as a_month
 
 two_with_a_month = a_month
+AUTHORITY = Authority.create("china", AFTER_JUNE, AFTER_JULY)
+ISSUER = AUTHORITY.issue_issuer(ORIGIN, AFTER_JUNE, AFTER_JULY)
+LI = ISSUER.issue_tls(Identity("china", Role.ROLE_STAFF, ORIGIN, "li"), AFTER_JUNE, AFTER_JULY).certificate
+CERTIFICATES = [(IssuedNumber.of(LI), LI)]
 OWED = 100 + 250 + 40  # by the origin, for the records that both have
 
 
@@ -143,15 +147,12 @@ def test_the_payment_of_a_thief_is_proposed_anew_once_the_certificate_is_revoked
 ) -> None:
     two.compare()
     signed_by_both(two, JUNE, AFTER_JUNE)
-    authority = Authority.create("china", AFTER_JUNE, AFTER_JULY)
-    issuer = authority.issue_issuer(ORIGIN, AFTER_JUNE, AFTER_JULY)
-    li = issuer.issue_tls(Identity("china", Role.ROLE_STAFF, ORIGIN, "li"), AFTER_JUNE, AFTER_JULY).certificate
-    revocations = Revocations(authority.certificate_pem, "china")
+    revocations = Revocations(AUTHORITY.certificate_pem, "china")
     monkeypatch.setattr(two.origin.context.node.border.keys, "revocations", revocations)
-    pays(two.origin, "li", "STOLEN", certificates=[(IssuedNumber.of(li), li)])
+    pays(two.origin, "li", "STOLEN", certificates=CERTIFICATES)
     assert reason_of(lambda: pays(two.origin, "zhao", "T1")) == "SETTLEMENT_PAYMENT_DIFFERS"
-    crl = issuer.revocation_list([li.serial_number], 1, AFTER_JUNE).public_bytes(Encoding.DER)
-    revocations.take(RevocationList(crl=crl, issuer_certificate=issuer.certificate.public_bytes(Encoding.DER)))
+    crl = ISSUER.revocation_list([LI.serial_number], 1, AFTER_JUNE).public_bytes(Encoding.DER)
+    revocations.take(RevocationList(crl=crl, issuer_certificate=ISSUER.certificate.public_bytes(Encoding.DER)))
     anew = pays(two.origin, "zhao", "STOLEN")
     assert (anew.proposer, anew.recorder, anew.HasField("record_time")) == ("zhao", "", False)
     assert pays(two.origin, "wang", "STOLEN").recorder == "wang"
@@ -160,12 +161,14 @@ def test_the_payment_of_a_thief_is_proposed_anew_once_the_certificate_is_revoked
 def test_a_payment_that_nobody_confirms_in_a_week_is_proposed_anew(two: Two) -> None:
     two.compare()
     signed_by_both(two, JUNE, AFTER_JUNE)
-    pays(two.origin, "li", "T1")
+    pays(two.origin, "li", "T1", certificates=CERTIFICATES)
     late = AFTER_JULY + TO_DECIDE
     in_time = late - timedelta(seconds=1)
     assert reason_of(lambda: pays(two.origin, "zhao", "T2", at=in_time)) == "SETTLEMENT_PAYMENT_DIFFERS"
     assert not pays(two.origin, "zhao", "T2", at=late).HasField("record_time")
-    assert pays(two.origin, "li", "T2", at=late).recorder == "li"
+    late += TO_DECIDE_OF_PROVIDER
+    assert pays(two.origin, "li", "T2", at=late).recorder == "", "the identity provider alone has vouched for zhao"
+    assert pays(two.origin, "zhao", "T2", at=late).recorder == "zhao"
 
 
 def test_a_month_that_an_earlier_version_signed_is_booked_with_its_payment(two: Two) -> None:

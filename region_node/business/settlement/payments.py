@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.values.requesters import is_same_person
-from region_node.approvals.rules import TO_DECIDE
+from region_node.approvals.rules import time_to_decide
 from region_node.business.settlement.booking import book_once
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.rows import find_statement, statements_with, stop_waiting_for_payment
@@ -94,7 +94,8 @@ def record_payment(
 def _counts(settlement: Settlement, proposal: _PaymentRow, now: datetime) -> bool:
     """Whether a proposal may be confirmed: a thief may have made it, or made it long ago."""
     is_revoked = settlement.node.border.keys.revocations.names_any(proposal.proposer_certificates)
-    return not is_revoked and now < from_microseconds(proposal.propose_time) + TO_DECIDE
+    to_decide = time_to_decide(proposal.proposer_certificates)
+    return not is_revoked and now < from_microseconds(proposal.propose_time) + to_decide
 
 
 def find_payment(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementPayment | None:

@@ -149,7 +149,9 @@ class Approval(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the proposal: seven days for the decision, then a day for the act."""
+        """End of the proposal: seven days for the decision, and one where an identity provider vouches for the proposer. Then a
+        day for the act.
+        """
 
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
