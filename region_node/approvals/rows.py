@@ -1,5 +1,6 @@
 """Approvals, as stored: with ids, times and keyed hashes, and nothing of a customer in the clear."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -104,13 +105,17 @@ def newest_of(tx: Transaction, content: str) -> ApprovalRow | None:
 
 
 def list_rows(
-    tx: Transaction, before: tuple[int, str] | None, limit: int, now: datetime, *, undecided: bool
+    tx: Transaction, before: tuple[int, str] | None, limit: int, now: datetime, states: Collection[int] = ()
 ) -> list[ApprovalRow]:
-    """At most `limit` approvals, the newest first, behind the place of the page before."""
+    """At most `limit` approvals, the newest first, behind the place of the page before.
+
+    With states, which are PROPOSED or CONFIRMED, those alone that are in one of them now.
+    """
     conditions = ["1 = 1"] if before is None else ["(propose_time, approval_id) < (:time, :name)"]
-    conditions += [f"state = {rules.PROPOSED} AND expire_time > :now"] if undecided else []
     parameters: dict[str, int | str] = {} if before is None else {"time": before[0], "name": before[1]}
-    parameters |= {"now": to_microseconds(now)} if undecided else {}
+    if states:
+        conditions.append(f"state IN ({', '.join(str(int(each)) for each in sorted(states))}) AND expire_time > :now")
+        parameters["now"] = to_microseconds(now)
     return tx.all(
         ApprovalRow,
         f"SELECT {', '.join(APPROVALS.columns)} FROM approvals WHERE {' AND '.join(conditions)}"  # noqa: S608 - names of columns

@@ -14,7 +14,7 @@ from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, page_of_bytes, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
-from region_node.approvals import operations
+from region_node.approvals import operations, rules
 from region_node.approvals.operations import Decision
 from region_node.approvals.rows import list_rows, require_row
 from region_node.approvals.scope_changes import Names
@@ -53,9 +53,11 @@ class ApprovalService(ApprovalServiceServicer):
         """See the contract. The read is audited."""
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         reading = audited_call(Requester(), self._clock)
+        filters = {rules.PROPOSED: request.undecided, rules.CONFIRMED: request.confirmed}
+        states = [state for state, is_wanted in filters.items() if is_wanted]
 
         def read(tx: Transaction) -> api.ListApprovalsResponse:
-            found = list_rows(tx, before, size + 1, reading.now, undecided=request.undecided)
+            found = list_rows(tx, before, size + 1, reading.now, states)
             page, token = page_of_bytes(_PAGE, (each.message(reading.now) for each in found), size, _key)
             reading.record(tx, "ListApprovals", "-", f"{len(page)} read")
             return api.ListApprovalsResponse(approvals=page, next_page_token=token)

@@ -52,14 +52,18 @@ def approvals() -> None:
 @approvals.command("list")
 @reads(limit_option())
 @click.option("--undecided", is_flag=True, help="Only those that wait for a decision.")
-def list_approvals(asking: Asking, undecided: bool) -> None:
+@click.option("--confirmed", is_flag=True, help="Only those that are confirmed, and whose act is not done.")
+def list_approvals(asking: Asking, undecided: bool, confirmed: bool) -> None:
     """List the acts that somebody has asked for, the newest first.
 
+    With both options those that can still be rejected.
+
     \b
-    Example:
+    Examples:
       region-node approvals list --undecided
+      region-node approvals list --undecided --confirmed
     """
-    request = api.ListApprovalsRequest(undecided=undecided)
+    request = api.ListApprovalsRequest(undecided=undecided, confirmed=confirmed)
     found = asking.ask(lambda channel: ApprovalServiceStub(channel).ListApprovals, request)
     asking.show(found, APPROVALS, found.approvals)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,14 @@ from gateway.store.timers import due_timers, fire
 from gateway.time.clock import SystemClock, time_in
 from region_node.approvals import rules
 from region_node.approvals.operations import Act, Awaited, Decision, approval_of, decide, use
-from region_node.approvals.rows import ApprovalRow, forget_customer, forget_expired, forget_number, list_rows
+from region_node.approvals.rows import (
+    ApprovalRow,
+    forget_customer,
+    forget_expired,
+    forget_number,
+    list_rows,
+    require_row,
+)
 from region_node.approvals.service import ApprovalService
 from region_node.care.escalations.daily_readings import readings_are_many
 from region_node.customers.sharing.duty_readings import DUTY_LIMIT, over_limit
@@ -47,10 +55,13 @@ from region_node.requests.auditing import AuditedCall
 from region_node.schema import PACKAGES
 from tests.keys import region_keys
 from tests.unit.purging import NOW, Archive, archive
+from tests.unit.test_anomalies import Books
 
 if TYPE_CHECKING:
     import grpc
 
+    from gateway.store.port import Store
+    from gateway.time.clock import Clock
     from region_node.node.context import RegionContext
     from region_node.node.stored_scopes import ScopeKeeper
 
@@ -161,7 +172,7 @@ def test_a_name_that_an_operator_system_gives_without_a_proof_proposes_nothing(k
         approval_of(kept.tx, act, named, kept.revocations)
     assert caught.value.reason == Reason.REASON_STAFF_NOT_PROVEN
     assert caught.value.parameters["operator"] == named.actor
-    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+    assert list_rows(kept.tx, None, 9, NOW) == []
 
 
 def test_a_certificate_of_staff_names_the_proposer_whatever_the_request_says(kept: Archive) -> None:
@@ -182,9 +193,42 @@ def test_a_proposal_waits_for_a_day_by_the_word_of_an_identity_provider_and_for_
     certified = replace(through(operator="counter"), certificates=[(IssuedNumber.of(own), own)])
     for call, days in ((through(), 1), (certified, 7)):
         approval_of(kept.tx, ERASING, call, kept.revocations)
-        (proposal, *_) = list_rows(kept.tx, None, 9, NOW, undecided=True)
+        (proposal, *_) = list_rows(kept.tx, None, 9, NOW, [rules.PROPOSED])
         ends = [proposal.state_at(NOW + days * DAY - each) for each in (timedelta(seconds=1), timedelta(0))]
         assert ends == [rules.PROPOSED, rules.EXPIRED]
+
+
+def test_a_confirmed_act_is_listed_until_it_is_done_rejected_or_expired(kept: Archive) -> None:
+    reading = asked(kept, READING)
+    confirmed, done, expired = (asked(kept, replace(ERASING, customer_id=each)) for each in ("A", "B", "C"))
+    for approval in (confirmed, done, expired):
+        decided(kept, approval)
+    use(kept.tx, require_row(kept.tx, done.approval_id))
+    kept.tx.execute("UPDATE approvals SET expire_time = 1 WHERE approval_id = :id", id=expired.approval_id)
+    found = {
+        "undecided": listed(kept, undecided=True),
+        "confirmed": listed(kept, confirmed=True),
+        "both": listed(kept, undecided=True, confirmed=True),
+    }
+    ids = [reading.approval_id], [confirmed.approval_id], [confirmed.approval_id, reading.approval_id]
+    assert found == dict(zip(("undecided", "confirmed", "both"), ids, strict=True))
+    assert len(listed(kept)) == 4
+
+
+def listed(kept: Archive, *, undecided: bool = False, confirmed: bool = False) -> list[str]:
+    """The ids that a member of staff is told."""
+    request = ListApprovalsRequest(undecided=undecided, confirmed=confirmed)
+
+    async def asked_for() -> ListApprovalsResponse:
+        enter(Call(Identity("demo.example", Role.ROLE_STAFF, "sichuan", "zhao"), "ListApprovals", None))
+        clock = cast("Clock", SimpleNamespace(now=lambda: NOW))
+        service = ApprovalService(
+            kept.context, cast("Store", Books(kept)), clock, cast("ScopeKeeper", None), frozenset()
+        )
+        context = cast("grpc.aio.ServicerContext[ListApprovalsRequest, ListApprovalsResponse]", None)
+        return await service.ListApprovals(request, context)
+
+    return [each.id for each in asyncio.run(asked_for()).approvals]
 
 
 def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Archive) -> None:
@@ -192,8 +236,8 @@ def test_an_expired_proposal_is_not_confirmed_and_is_listed_as_expired(kept: Arc
     with pytest.raises(Refused) as caught:
         decided(kept, approval)
     assert caught.value.reason == Reason.REASON_APPROVAL_STATE_FORBIDS
-    assert [each.state_at(NOW) for each in list_rows(kept.tx, None, 9, NOW, undecided=False)] == [rules.EXPIRED]
-    assert list_rows(kept.tx, None, 9, NOW, undecided=True) == []
+    assert [each.state_at(NOW) for each in list_rows(kept.tx, None, 9, NOW)] == [rules.EXPIRED]
+    assert list_rows(kept.tx, None, 9, NOW, [rules.PROPOSED]) == []
 
 
 def test_approvals_are_listed_in_pages_of_bounded_bytes_and_none_is_left_out(
@@ -267,12 +311,12 @@ def test_approvals_go_with_the_customer_and_a_month_after_their_end(kept: Archiv
     asked(kept), asked(kept, READING)
     forget_customer(kept.tx, "customer-1")
     forget_number(kept.tx, number_index(kept.tx, NUMBER))
-    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+    assert list_rows(kept.tx, None, 9, NOW) == []
     approval = asked(kept)
     forget_expired(kept.tx, NOW + rules.TO_DECIDE_OF_PROVIDER + 30 * DAY)
-    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == [approval]
+    assert list_rows(kept.tx, None, 9, NOW) == [approval]
     forget_expired(kept.tx, NOW + rules.TO_DECIDE_OF_PROVIDER + 31 * DAY)
-    assert list_rows(kept.tx, None, 9, NOW, undecided=False) == []
+    assert list_rows(kept.tx, None, 9, NOW) == []
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/approval_service.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/erasure_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x03\n\x08\x41pproval\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\".gateway.api.region.v1.ApprovalAct\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ApprovalState\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x34\n\x06reason\x18\x07 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\x12\x10\n\x08proposer\x18\t \x01(\t\x12\x30\n\x0cpropose_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65\x63ider\x18\x0c \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x14ListApprovalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tundecided\x18\x03 \x01(\x08\"d\n\x15ListApprovalsResponse\x12\x32\n\tapprovals\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x15\x44\x65\x63ideApprovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61pproval_id\x18\x02 \x01(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x08\x12\x14\n\x06number\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"K\n\x16\x44\x65\x63ideApprovalResponse\x12\x31\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Approval\"\xb1\x01\n\rOperatorScope\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x12\n\nbusinesses\x18\x03 \x03(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x14\n\x0c\x61mount_a_day\x18\x05 \x01(\x03\x12\x18\n\x10\x61mount_unlimited\x18\x06 \x01(\x08\x12\x13\n\x0bstaff_named\x18\x07 \x01(\x08\x12\x11\n\tclient_id\x18\x08 \x01(\t\"\x1b\n\x19ListOperatorScopesRequest\"R\n\x1aListOperatorScopesResponse\x12\x34\n\x06scopes\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.OperatorScope\"`\n\x17SetOperatorScopeRequest\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.OperatorScope\"O\n\x18SetOperatorScopeResponse\x12\x33\n\x05scope\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.OperatorScope*\x98\x02\n\x0b\x41pprovalAct\x12\x1c\n\x18\x41PPROVAL_ACT_UNSPECIFIED\x10\x00\x12#\n\x1f\x41PPROVAL_ACT_LEGAL_DUTY_READING\x10\x01\x12\x1f\n\x1b\x41PPROVAL_ACT_ERASE_CUSTOMER\x10\x02\x12\"\n\x1e\x41PPROVAL_ACT_RESTRICT_CUSTOMER\x10\x03\x12\x1d\n\x19\x41PPROVAL_ACT_GIVE_UP_WORK\x10\x04\x12\x1c\n\x18\x41PPROVAL_ACT_ACCEPT_LOSS\x10\x05\x12%\n!APPROVAL_ACT_WIDEN_OPERATOR_SCOPE\x10\x06\x12\x1d\n\x19\x41PPROVAL_ACT_RELEASE_HOLD\x10\x07*\xbc\x01\n\rApprovalState\x12\x1e\n\x1a\x41PPROVAL_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATE_PROPOSED\x10\x01\x12\x1c\n\x18\x41PPROVAL_STATE_CONFIRMED\x10\x02\x12\x1b\n\x17\x41PPROVAL_STATE_REJECTED\x10\x03\x12\x17\n\x13\x41PPROVAL_STATE_DONE\x10\x04\x12\x1a\n\x16\x41PPROVAL_STATE_EXPIRED\x10\x05\x32\x85\x04\n\x0f\x41pprovalService\x12t\n\rListApprovals\x12+.gateway.api.region.v1.ListApprovalsRequest\x1a,.gateway.api.region.v1.ListApprovalsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0e\x44\x65\x63ideApproval\x12,.gateway.api.region.v1.DecideApprovalRequest\x1a-.gateway.api.region.v1.DecideApprovalResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12ListOperatorScopes\x12\x30.gateway.api.region.v1.ListOperatorScopesRequest\x1a\x31.gateway.api.region.v1.ListOperatorScopesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12}\n\x10SetOperatorScope\x12..gateway.api.region.v1.SetOperatorScopeRequest\x1a/.gateway.api.region.v1.SetOperatorScopeResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/approval_service.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/erasure_service.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x03\n\x08\x41pproval\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\".gateway.api.region.v1.ApprovalAct\x12\x33\n\x05state\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ApprovalState\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x11\n\treference\x18\x06 \x01(\t\x12\x34\n\x06reason\x18\x07 \x01(\x0e\x32$.gateway.api.region.v1.ErasureReason\x12\x0e\n\x06\x63\x61ller\x18\x08 \x01(\t\x12\x10\n\x08proposer\x18\t \x01(\t\x12\x30\n\x0cpropose_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65\x63ider\x18\x0c \x01(\t\x12/\n\x0b\x64\x65\x63ide_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\x14ListApprovalsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tundecided\x18\x03 \x01(\x08\x12\x11\n\tconfirmed\x18\x04 \x01(\x08\"d\n\x15ListApprovalsResponse\x12\x32\n\tapprovals\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"i\n\x15\x44\x65\x63ideApprovalRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61pproval_id\x18\x02 \x01(\t\x12\x11\n\tconfirmed\x18\x03 \x01(\x08\x12\x14\n\x06number\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x01\"K\n\x16\x44\x65\x63ideApprovalResponse\x12\x31\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Approval\"\xb1\x01\n\rOperatorScope\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x12\n\nbusinesses\x18\x03 \x03(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x14\n\x0c\x61mount_a_day\x18\x05 \x01(\x03\x12\x18\n\x10\x61mount_unlimited\x18\x06 \x01(\x08\x12\x13\n\x0bstaff_named\x18\x07 \x01(\x08\x12\x11\n\tclient_id\x18\x08 \x01(\t\"\x1b\n\x19ListOperatorScopesRequest\"R\n\x1aListOperatorScopesResponse\x12\x34\n\x06scopes\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.OperatorScope\"`\n\x17SetOperatorScopeRequest\x12\x10\n\x08operator\x18\x01 \x01(\t\x12\x33\n\x05scope\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.OperatorScope\"O\n\x18SetOperatorScopeResponse\x12\x33\n\x05scope\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.OperatorScope*\x98\x02\n\x0b\x41pprovalAct\x12\x1c\n\x18\x41PPROVAL_ACT_UNSPECIFIED\x10\x00\x12#\n\x1f\x41PPROVAL_ACT_LEGAL_DUTY_READING\x10\x01\x12\x1f\n\x1b\x41PPROVAL_ACT_ERASE_CUSTOMER\x10\x02\x12\"\n\x1e\x41PPROVAL_ACT_RESTRICT_CUSTOMER\x10\x03\x12\x1d\n\x19\x41PPROVAL_ACT_GIVE_UP_WORK\x10\x04\x12\x1c\n\x18\x41PPROVAL_ACT_ACCEPT_LOSS\x10\x05\x12%\n!APPROVAL_ACT_WIDEN_OPERATOR_SCOPE\x10\x06\x12\x1d\n\x19\x41PPROVAL_ACT_RELEASE_HOLD\x10\x07*\xbc\x01\n\rApprovalState\x12\x1e\n\x1a\x41PPROVAL_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41PPROVAL_STATE_PROPOSED\x10\x01\x12\x1c\n\x18\x41PPROVAL_STATE_CONFIRMED\x10\x02\x12\x1b\n\x17\x41PPROVAL_STATE_REJECTED\x10\x03\x12\x17\n\x13\x41PPROVAL_STATE_DONE\x10\x04\x12\x1a\n\x16\x41PPROVAL_STATE_EXPIRED\x10\x05\x32\x85\x04\n\x0f\x41pprovalService\x12t\n\rListApprovals\x12+.gateway.api.region.v1.ListApprovalsRequest\x1a,.gateway.api.region.v1.ListApprovalsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12w\n\x0e\x44\x65\x63ideApproval\x12,.gateway.api.region.v1.DecideApprovalRequest\x1a-.gateway.api.region.v1.DecideApprovalResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x83\x01\n\x12ListOperatorScopes\x12\x30.gateway.api.region.v1.ListOperatorScopesRequest\x1a\x31.gateway.api.region.v1.ListOperatorScopesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x03\x12}\n\x10SetOperatorScope\x12..gateway.api.region.v1.SetOperatorScopeRequest\x1a/.gateway.api.region.v1.SetOperatorScopeResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,32 +45,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVALSERVICE'].methods_by_name['ListOperatorScopes']._serialized_options = b'\220\002\001\252\273\030\001\003'
   _globals['_APPROVALSERVICE'].methods_by_name['SetOperatorScope']._loaded_options = None
   _globals['_APPROVALSERVICE'].methods_by_name['SetOperatorScope']._serialized_options = b'\220\002\002\252\273\030\001\003'
-  _globals['_APPROVALACT']._serialized_start=1498
-  _globals['_APPROVALACT']._serialized_end=1778
-  _globals['_APPROVALSTATE']._serialized_start=1781
-  _globals['_APPROVALSTATE']._serialized_end=1969
+  _globals['_APPROVALACT']._serialized_start=1517
+  _globals['_APPROVALACT']._serialized_end=1797
+  _globals['_APPROVALSTATE']._serialized_start=1800
+  _globals['_APPROVALSTATE']._serialized_end=1988
   _globals['_APPROVAL']._serialized_start=221
   _globals['_APPROVAL']._serialized_end=655
   _globals['_LISTAPPROVALSREQUEST']._serialized_start=657
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=737
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=739
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=839
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=841
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=946
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=948
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1023
-  _globals['_OPERATORSCOPE']._serialized_start=1026
-  _globals['_OPERATORSCOPE']._serialized_end=1203
-  _globals['_LISTOPERATORSCOPESREQUEST']._serialized_start=1205
-  _globals['_LISTOPERATORSCOPESREQUEST']._serialized_end=1232
-  _globals['_LISTOPERATORSCOPESRESPONSE']._serialized_start=1234
-  _globals['_LISTOPERATORSCOPESRESPONSE']._serialized_end=1316
-  _globals['_SETOPERATORSCOPEREQUEST']._serialized_start=1318
-  _globals['_SETOPERATORSCOPEREQUEST']._serialized_end=1414
-  _globals['_SETOPERATORSCOPERESPONSE']._serialized_start=1416
-  _globals['_SETOPERATORSCOPERESPONSE']._serialized_end=1495
-  _globals['_APPROVALSERVICE']._serialized_start=1972
-  _globals['_APPROVALSERVICE']._serialized_end=2489
+  _globals['_LISTAPPROVALSREQUEST']._serialized_end=756
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=758
+  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=858
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=860
+  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=965
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=967
+  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=1042
+  _globals['_OPERATORSCOPE']._serialized_start=1045
+  _globals['_OPERATORSCOPE']._serialized_end=1222
+  _globals['_LISTOPERATORSCOPESREQUEST']._serialized_start=1224
+  _globals['_LISTOPERATORSCOPESREQUEST']._serialized_end=1251
+  _globals['_LISTOPERATORSCOPESRESPONSE']._serialized_start=1253
+  _globals['_LISTOPERATORSCOPESRESPONSE']._serialized_end=1335
+  _globals['_SETOPERATORSCOPEREQUEST']._serialized_start=1337
+  _globals['_SETOPERATORSCOPEREQUEST']._serialized_end=1433
+  _globals['_SETOPERATORSCOPERESPONSE']._serialized_start=1435
+  _globals['_SETOPERATORSCOPERESPONSE']._serialized_end=1514
+  _globals['_APPROVALSERVICE']._serialized_start=1991
+  _globals['_APPROVALSERVICE']._serialized_end=2508
 # @@protoc_insertion_point(module_scope)
 
 for _enum in (ApprovalAct, ApprovalState,):
