@@ -93,10 +93,6 @@ CONFIGURATION = shipped_configuration()
 REUSABLE = {each.code for each in CONFIGURATION.materials if each.reusable}
 BY_NUMBER = [each for each in CONFIGURATION.businesses if each.code in CASES and not each.home_characteristic]
 PROVEN = [each for each in BY_NUMBER if all(applicant.all_of for applicant in each.documents)]
-UNCOUNTED: Mapping[str, str] = {
-    "ComplaintService.FileComplaint": "staff of the region work on each complaint, also about a number that nobody has",
-}
-"""The calls that tell it of numbers of the own region, and do not count them, each with the reason."""
 ELSEWHERE = {
     "CustomerMoveService.ConfirmMove",
     "CustomerService.UpdateCustomer",
@@ -286,7 +282,7 @@ async def test_each_call_that_tells_an_operator_who_has_a_number_of_its_own_regi
         first, second = [await probe.outcome(each, "sichuan") for each in numbers]
         if first != second and unknown() == before:
             silent.add(probe.name)
-    assert silent == set(UNCOUNTED)
+    assert silent == set()
 
 
 async def test_an_invented_paper_tells_no_status_of_a_customer(federation: Federation, sichuan: Counter) -> None:

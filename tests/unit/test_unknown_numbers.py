@@ -13,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
+from gateway.api.region.v1.complaint_pb2 import ComplaintRequest
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentNotification
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, Outcome
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.errors import Refused, retry_seconds
 from gateway.relay.envelopes import Answer
-from gateway.security.identity import parse
+from gateway.security.identity import Identity, parse
 from gateway.store.port import Operation, Store, Transaction
 from gateway.time.clock import Clock
 from gateway.values.requesters import SELF_SERVICE
@@ -32,6 +34,7 @@ from region_node.business.joint.application import JointApplication
 from region_node.business.orders import rules
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.care.anomalies.watching import AnomalyWatch
+from region_node.care.complaints import handling
 from region_node.customers.disclosures.recording import noted_answer
 from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents.register import take_note
@@ -289,6 +292,22 @@ def test_beyond_the_bound_a_question_with_the_customers_own_code_is_answered_and
         assert outcome("henan/counter/1", NOBODYS) == Reason.REASON_UNSPECIFIED
         assert outcome("henan/counter/2", NOBODYS) == Reason.REASON_NOT_VERIFIED, "one code is for one request"
         assert outcome("henan/counter/1", "+8619851000002") == Reason.REASON_NOT_VERIFIED, "and for one number"
+
+
+def test_a_complaint_about_a_number_that_nobody_has_counts_once_and_beyond_the_bound_tells_nothing_of_it() -> None:
+    with books(NOW) as node:
+        clerk = Identity("demo.example", Role.ROLE_OPERATOR, "sichuan", "counter")
+        asked = ComplaintRequest(
+            requester=Requester(staff_id="clerk-1"), number=NOBODYS, category="BILL_WRONG", description="too much"
+        )
+        filed = handling.file(node.tx, node.context, Caller(clerk, "1", ""), asked, NOW)
+        counted = "SELECT operator, staff_id, unknown_numbers FROM dealings"
+        assert (filed.number_unassigned, node.rows(counted)) == (True, [("counter", "clerk-1", 1)])
+        for _ in range(2000):
+            node.context.unknown_numbers.note(NumberUnknown(Party("sichuan", "counter"), hour_of(NOW)))
+        silent = handling.file(node.tx, node.context, Caller(clerk, "2", ""), asked, NOW)
+        assert (silent.state, silent.number_unassigned) == (filed.state, False)
+        assert node.rows(counted) == [("counter", "clerk-1", 1)]
 
 
 def test_an_invented_code_tells_nobody_of_whom_papers_are_on_file() -> None:

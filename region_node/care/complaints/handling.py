@@ -65,7 +65,7 @@ def file(
     number = next_ticket_number(tx)
     complaint = _new_complaint(context, caller, request, home or "", number, now)
     complaint.classification.CopyFrom(classification)
-    owner.note_unassigned(tx, context, complaint)
+    owner.note_unassigned(tx, context, complaint, now)
     row = ComplaintRow(complaint, caller.traceparent)
     escalation.file(complaint, now, context.region)
     failpoints.reach("complaint-filed.before-commit")

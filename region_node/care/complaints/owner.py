@@ -37,6 +37,7 @@ from region_node.care.complaints.rows import (
 from region_node.care.escalations.rows import forgo, notify_recipients
 from region_node.customers.rows import is_number_in_use
 from region_node.node.context import RegionContext
+from region_node.requests.dealings import Dealer, count_failure, require_few_unknown
 from region_node.tickets.border import require_caught_up
 from region_node.tickets.sending import send_about
 
@@ -58,7 +59,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     if not complaint.case_id:  # otherwise that is the business of the case, and the item names its department
         note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
-    note_unassigned(tx, context, complaint)
+    note_unassigned(tx, context, complaint, now)
     complaint.version = 1
     known = complaint.level
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")
@@ -72,10 +73,23 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
 
 
-def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
-    """Notes, where the number is of this region, whether a line here has it. Changes the complaint in place."""
-    if complaint.home_region == context.region:
-        complaint.number_unassigned = not is_number_in_use(tx, complaint.request.number)
+def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Notes, where the number is of this region, whether a line here has it. Changes the complaint in place.
+
+    The first such note counts as an unknown number of those who filed the complaint. Beyond their bound nothing is
+    looked up, and the complaint is accepted all the same.
+    """
+    if complaint.home_region != context.region:
+        return
+    filer = Dealer(complaint.origin_region, complaint.operator, complaint.request.requester.staff_id)
+    try:
+        require_few_unknown(context, filer, now)
+    except Refused:
+        return
+    was_unassigned, is_unassigned = complaint.number_unassigned, not is_number_in_use(tx, complaint.request.number)
+    complaint.number_unassigned = is_unassigned
+    if is_unassigned and not was_unassigned:
+        count_failure(tx, filer, now, Reason.REASON_SUBSCRIPTION_NOT_FOUND)
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:

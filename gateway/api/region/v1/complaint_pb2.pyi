@@ -551,7 +551,8 @@ class Complaint(_message.Message):
     """Group id, `<owner region>/<category>/<ticket_id of the first>`; empty for none."""
     number_unassigned: _builtins.bool
     """True if the number is of the home region but has no line there, by its answer. The customer is then promised no
-    answer, and is requested to check the number.
+    answer, and is requested to check the number. False for callers who have named too many numbers that nobody has in
+    the hour: the home region looks none up for them.
     """
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
