@@ -15,24 +15,24 @@ from gateway.web.selecting import FIELDS, LIMIT, SORT, Selection, require_known
 from region_node.open_api.customers import (
     BILLING_ACCOUNT,
     CREATED,
-    CREATED_PLACES,
     CUSTOMER,
     CUSTOMER_TYPE,
     PRODUCT,
     changed_customer,
     created_customer,
+    created_places,
     told_customer,
 )
 from region_node.open_api.events import OF_A_RECORD, REFERENCE, EventSource
 from region_node.open_api.hub import hub_routes
 from region_node.open_api.resources import part_of, tokens_of, told_created, told_list, told_one, total_of
-from region_node.open_api.versions import version_of
+from region_node.open_api.versions import PHONE, version_of
 
 _SERVICE = "/gateway.api.region.v1.CustomerService"
 
 
 def _list(asked: Asked) -> Message:
-    by_line = version_of(asked.root).line_filter
+    by_line = version_of(asked.root).address(PHONE)
     number = asked.query.get(by_line, "")
     if number:  # of one line at most
         require_known(asked.query, (FIELDS, SORT, LIMIT, by_line, *asked.within))
@@ -96,7 +96,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 _listed,
                 [f"{_SERVICE}/ListCustomers"],
                 resource=customer,
-                selection=Selection("engagedParty.id,id", {version.line_filter: ()}, is_counted=True),
+                selection=Selection("engagedParty.id,id", {version.address(PHONE): ()}, is_counted=True),
                 nothing=(Reason.REASON_CUSTOMER_NOT_FOUND,),
             ),
             Route.of(
@@ -107,7 +107,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 _posted,
                 resource=customer,
                 attributes=version.attributes(*CREATED),
-                places=CREATED_PLACES,
+                places=created_places(version),
                 required=("engagedParty", PRODUCT, BILLING_ACCOUNT),
             ),
             Route.of("GET", f"/{CUSTOMER}/{{id}}", f"{_SERVICE}/GetCustomer", _get, _got, resource=customer),

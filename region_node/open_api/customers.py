@@ -13,29 +13,31 @@ from gateway.web.json_bodies import Attributes, unsupported
 from gateway.web.json_texts import JsonObject
 from region_node.open_api.extension import Extension
 from region_node.open_api.resources import INDIVIDUAL, Json, agreed, href_of, message_in
-from region_node.open_api.versions import EMAIL, PHONE, Version, version_of
+from region_node.open_api.versions import ADDRESSES, EMAIL, PHONE, Version, version_of
 
 CUSTOMER = "customer"
-_ADDRESSES = {PHONE: "phoneNumber", EMAIL: "emailAddress"}
 _ACCOUNT = "BillingAccount"
 PRODUCT, BILLING_ACCOUNT = "product", "billingAccount"
 CREATED = ("name", "engagedParty", "account", "contactMedium", PRODUCT, BILLING_ACCOUNT)
 """The attributes of a body that makes a customer."""
-CREATED_PLACES = {
-    "id": "engagedParty.id",
-    "email": "contactMedium.emailAddress",
-    "number": f"{PRODUCT}.number",
-    "billing_account.id": f"{BILLING_ACCOUNT}.id",
-    "billing_account.balance.currency": f"{BILLING_ACCOUNT}.balance.currency",
-    "billing_account.balance.minor_units": f"{BILLING_ACCOUNT}.balance.minorUnits",
-}
-"""Those that BatchCreateCustomers names otherwise."""
 CUSTOMER_TYPE = Extension(
     "CrossregionCustomer",
     "Customer",
     Customer.DESCRIPTOR,
     {PRODUCT: "product", BILLING_ACCOUNT: "billing_account"},
 )
+
+
+def created_places(version: Version) -> Mapping[str, str]:
+    """The attributes of a body that BatchCreateCustomers names otherwise."""
+    return {
+        "id": "engagedParty.id",
+        "email": version.address(EMAIL),
+        "number": version.address(PHONE),
+        "billing_account.id": f"{BILLING_ACCOUNT}.id",
+        "billing_account.balance.currency": f"{BILLING_ACCOUNT}.balance.currency",
+        "billing_account.balance.minor_units": f"{BILLING_ACCOUNT}.balance.minorUnits",
+    }
 
 
 def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -> JsonObject:
@@ -49,7 +51,7 @@ def told_customer(customer: Customer, root: str, fields: Collection[str] = ()) -
         "name": customer.name,
         "engagedParty": {**party, "name": customer.name} if party else {},
         "account": [{**version.account.told(account, _ACCOUNT), "name": account}] if account else [],
-        "contactMedium": [_told_medium(kind, {_ADDRESSES[kind]: value}, version) for kind, value in media if value],
+        "contactMedium": [_told_medium(kind, {ADDRESSES[kind]: value}, version) for kind, value in media if value],
         **CUSTOMER_TYPE.type_at(root),
     }
     return CUSTOMER_TYPE.told(JsonObject.of(told), customer, fields)
@@ -119,7 +121,7 @@ def _addresses(body: Attributes, version: Version, *kinds: str) -> Mapping[str, 
     found: dict[str, str] = {}
     for medium in body.objects("contactMedium"):
         kind, said = _taken_medium(medium, version, kinds)
-        name = _ADDRESSES[kind]
+        name = ADDRESSES[kind]
         if kind in found:
             raise unsupported(body.at("contactMedium"), f"{name} stands twice", f"{name}重复出现")
         found[kind] = said.required(name)  # an empty one would be removed where it was only forgotten

@@ -11,6 +11,8 @@ from gateway.web.json_bodies import Attributes, unsupported
 from region_node.open_api.resources import REQUESTER, Json, require_reference, require_type, told_reference
 
 EMAIL, PHONE = "email", "phone"
+ADDRESSES = {PHONE: "phoneNumber", EMAIL: "emailAddress"}
+"""The attributes with the addresses of contact media."""
 _IDENTIFIER = "ExternalIdentifier"
 
 
@@ -72,8 +74,8 @@ class Version:
     characteristic: str = "Characteristic"
     media: Mapping[str, str] | None = None
     """The types of the contact media, which have their address themselves; without it each has a characteristic."""
-    line_filter: str = "contactMedium.characteristic.phoneNumber"
-    """The filter of customers by the number of their line."""
+    addresses: str = "contactMedium.characteristic"
+    """The path of what has the address of a contact medium."""
     entity_filter: str = "relatedEntity.id"
     """The filter of tickets by the number that they are about."""
     listener: str = "EventSubscription"
@@ -87,6 +89,10 @@ class Version:
     engaged_party: Reference = Reference()
     account: Reference = Reference()
     entity: Reference = Reference(holder="RelatedEntity")
+
+    def address(self, medium: str) -> str:
+        """The path of the address of a contact medium, by which lists of customers are selected, too."""
+        return f"{self.addresses}.{ADDRESSES[medium]}"
 
     def typed(self, told: Json, kind: str) -> Json:
         """An object with its type, where one is named."""
@@ -132,7 +138,7 @@ V5 = Version(
     status_change_reason="statusChangeReason",
     characteristic="StringCharacteristic",
     media={EMAIL: "EmailContactMedium", PHONE: "PhoneContactMedium"},
-    line_filter="contactMedium.phoneNumber",
+    addresses="contactMedium",
     entity_filter="relatedEntity.entity.id",
     listener="Hub",
     offering=Reference("ProductOfferingRef"),

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer, Product
+from gateway.api.region.v1.customer_service_pb2 import BatchCreateCustomersRequest, BillingAccount, Customer, Product
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.web.json_bodies import parsed
+from gateway.web.routes import Api
+from region_node.open_api.customer_management import CUSTOMER_MANAGEMENT, CUSTOMER_MANAGEMENT_V5
 from region_node.open_api.customers import CUSTOMER_TYPE, changed_customer, created_customer, told_customer
 from region_node.open_api.samples import filled
 from region_node.open_api.versions import V4, version_of
@@ -164,3 +166,17 @@ def test_what_is_told_has_the_schemas_that_it_names() -> None:
     told = told_customer(customer, ROOT)
     require_own_schema(told, CUSTOMER_TYPE)
     require_schema("TMF629-Customer-v4.0.0.swagger.json", "Customer", told, CUSTOMER_TYPE)
+
+
+@pytest.mark.parametrize(
+    ("api", "holder"),
+    [(CUSTOMER_MANAGEMENT, "contactMedium.characteristic"), (CUSTOMER_MANAGEMENT_V5, "contactMedium")],
+    ids=lambda each: each.root if isinstance(each, Api) else each,
+)
+def test_a_refusal_of_a_new_customer_names_number_and_mail_where_tm_forum_has_them(api: Api, holder: str) -> None:
+    (route,) = (each for each in api.routes if (each.verb, each.path) == ("POST", "/customer"))
+    request = BatchCreateCustomersRequest()
+    missing = Refused(Reason.REASON_NUMBER_INVALID, number="")
+    assert route.named(missing, request).parameters["field"] == f"{holder}.phoneNumber"
+    long = invalid("email", "is longer than 254 characters", "超过254个字符")
+    assert route.named(long, request).parameters["field"] == f"{holder}.emailAddress"
