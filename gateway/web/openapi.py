@@ -21,6 +21,8 @@ from gateway.web.routes import (
 from gateway.web.selecting import ALWAYS, FIELDS, LIMIT, MOST_ATTRIBUTES, SORT, Schema
 
 VERSION = "3.1.0"  # of OpenAPI: the first that can name a certificate as what callers prove themselves by
+LEFT_OUT = "x-left-out"
+"""The attribute of `info` with the resources of TM Forum's file that are left out on purpose."""
 _SCHEMAS = "#/components/schemas/"
 _ERROR = "Error"
 _VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}
@@ -50,7 +52,11 @@ def openapi(api: Api) -> Schema:
         paths.setdefault(route.path, {})[route.verb.lower()] = _operation(api, route, resource)
     return {
         "openapi": VERSION,
-        "info": {"title": api.title, "version": api.root.rpartition("/")[2]},
+        "info": {
+            "title": api.title,
+            "version": api.root.rpartition("/")[2],
+            LEFT_OUT: [{"resource": each.resource, "reason": each.instead} for each in api.left_out],
+        },
         "servers": [{"url": api.root}],
         "security": [dict.fromkeys(each, ()) for each in _CALLERS],
         "paths": paths,

@@ -10,7 +10,7 @@ from typing import cast
 from aiohttp import web
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.web.openapi import openapi
+from gateway.web.openapi import LEFT_OUT, openapi
 from gateway.web.refusals import ENGLISH
 from gateway.web.refusing import TYPE
 from gateway.web.routes import Api
@@ -68,9 +68,9 @@ def _html(document: Schema) -> _Written:
     # Templates are a large import, needed only by those who read this page.
     from gateway.web.html_pages import HtmlPages  # noqa: PLC0415
 
-    info = cast("Mapping[str, str]", document["info"])
+    info = cast("Schema", document["info"])
     title = f"{info['title']} {info['version']}"
-    page = ApiPage(JSON_PATH, [*_operations(document), *_types(document)])
+    page = ApiPage(JSON_PATH, [*_operations(document), _left_out(info), *_types(document)])
     pages = HtmlPages()
     policy = f"{pages.policy()}; base-uri 'none'; frame-ancestors 'none'"
     return pages.written("openapi.html.j2", title, ENGLISH, page), {"Content-Security-Policy": policy}
@@ -91,6 +91,17 @@ def _operations(document: Schema) -> Iterator[Section]:
                     rows += [(status, kind, cast("Schema", each["schema"])) for kind, each in content.items()]
             tables.append(_table("Contents", rows))
             yield Section(f"{verb.upper()} {root}{path}", str(operation["summary"]), tables)
+
+
+def _left_out(info: Schema) -> Section:
+    rows = [
+        [Cell(each["resource"], "row"), Cell(each["reason"])]
+        for each in cast("Sequence[Mapping[str, str]]", info[LEFT_OUT])
+    ]
+    head = [Cell(text, "col") for text in ("resource", "reason")]
+    title = "Left out on purpose"
+    told = "A request to one of these resources of TM Forum's file, at a path that is not above, is answered with 501."
+    return Section(title, told, [Table(title, head, rows, caption=title)])
 
 
 def _types(document: Schema) -> Iterator[Section]:

@@ -1,6 +1,7 @@
 """Answers in JSON, and refusals in TM Forum's form: the part of an API beside its routes."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from aiohttp import web
@@ -13,6 +14,17 @@ from gateway.web.refusals import http_status, preferred_language, told_error, to
 
 TYPE = "application/json"
 MERGE_PATCH = "application/merge-patch+json"  # RFC 7396
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A resource in TM Forum's file of an API that the API does not serve on purpose, at all its paths or at some."""
+
+    resource: str
+    """The first part of its paths, for example `category`."""
+    instead: str
+    """A clause that says why, and which request serves in its place."""
+    instead_zh_cn: str
 
 
 def written_json(told: object, status: HTTPStatus, headers: Mapping[str, str]) -> web.Response:
@@ -33,11 +45,13 @@ def _accepted(request: web.Request) -> Mapping[str, str]:
     return {name: ", ".join(types_of(request)), "Accept-Encoding": "identity"}
 
 
-def refusing(served: Sequence[str], lists: Collection[str] = ()) -> Middleware:
+def refusing(
+    served: Sequence[str], lists: Collection[str] = (), left_out: Mapping[str, LeftOut] | None = None
+) -> Middleware:
     """The middleware that writes each refusal in TM Forum's form.
 
     The refusal of an unknown address has the addresses that are `served`. `lists` are the paths of lists, each with a
-    slash behind.
+    slash behind. `left_out` has resources by their paths.
     """
 
     @web.middleware
@@ -53,7 +67,11 @@ def refusing(served: Sequence[str], lists: Collection[str] = ()) -> Middleware:
             allowed = ", ".join(sorted(error.allowed_methods))
             refused, status = _unknown(request, served, lists), HTTPStatus.METHOD_NOT_ALLOWED
         except web.HTTPNotFound:
-            refused, status = _unknown(request, served, lists), HTTPStatus.NOT_FOUND
+            resource = _left_out(request.path, left_out or {})
+            if resource is None:
+                refused, status = _unknown(request, served, lists), HTTPStatus.NOT_FOUND
+            else:
+                refused, status = _refused(resource), HTTPStatus.NOT_IMPLEMENTED
         return _told(request, refused, status, allowed)
 
     return refuse
@@ -66,6 +84,16 @@ def _told(request: web.Request, refused: Refused, status: HTTPStatus, allowed: s
     if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
         headers.update(_accepted(request))
     return written_json(told_error(refused, language, status), status, headers)
+
+
+def _left_out(path: str, left_out: Mapping[str, LeftOut]) -> LeftOut | None:
+    """The resource that is left out at a path, or above it; None where that is none."""
+    return next((each for root, each in left_out.items() if path == root or path.startswith(f"{root}/")), None)
+
+
+def _refused(left_out: LeftOut) -> Refused:
+    told = {"instead": left_out.instead, "instead_zh_cn": left_out.instead_zh_cn}
+    return Refused(Reason.REASON_RESOURCE_LEFT_OUT, resource=left_out.resource, **told)
 
 
 def _unknown(request: web.Request, served: Sequence[str], lists: Collection[str]) -> Refused:

@@ -28,7 +28,7 @@ from gateway.web.json_bodies import Attributes, parsed, unsupported
 from gateway.web.json_texts import JsonText, array_of
 from gateway.web.listed import Gathering, Listed, Selecting, Sorting
 from gateway.web.refusals import preferred_language
-from gateway.web.refusing import refusing, types_of, written_json
+from gateway.web.refusing import LeftOut, refusing, types_of, written_json
 from gateway.web.selecting import (
     Query,
     Schema,
@@ -235,20 +235,26 @@ class Api:
     """What is read below the path without an RPC."""
     title: str = ""
     """For its description."""
+    left_out: Sequence[LeftOut] = ()
+    """The resources of TM Forum's file that it does not serve on purpose, at all their paths or at some."""
 
 
 def applications(apis: Sequence[Api], calls: Calls, callers: Callers) -> Mapping[str, web.Application]:
-    """The APIs as parts of a server, by their paths, and what answers beside them."""
+    """The APIs as parts of a server, by their paths, and what answers beside them.
+
+    An API without routes has resources that are left out alone, and no refusal names its path.
+    """
     if not apis:
         return {}
-    beside = web.Application(middlewares=[refusing([each.root for each in apis])])
+    beside = web.Application(middlewares=[refusing([each.root for each in apis if each.routes])])
     return {**{each.root: application(each, calls, callers) for each in apis}, ROOT: beside}
 
 
 def application(api: Api, calls: Calls, callers: Callers) -> web.Application:
     """An API as a part of a server, which answers everything below its path."""
     lists = {f"{api.root}/{route.path.split('/')[1]}/" for route in api.routes}
-    served = web.Application(middlewares=[refusing([page.path for page in api.pages], lists)])
+    left_out = {f"{api.root}/{each.resource}": each for each in api.left_out}
+    served = web.Application(middlewares=[refusing([page.path for page in api.pages], lists, left_out)])
     for route in api.routes:
         # Ids have slashes, which not every client writes otherwise; nothing is served below a resource.
         path = route.path.replace("}", ":.+}")

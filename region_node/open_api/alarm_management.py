@@ -30,6 +30,7 @@ from region_node.open_api.alarms import (
 from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_ALARMS
 from region_node.open_api.resources import part_of, told_created, told_list, told_one, total_of
 
 _SERVICE = "/gateway.api.region.v1.AlarmService"
@@ -151,4 +152,5 @@ ALARM_MANAGEMENT = Api(
     0,
     (ALARM_TYPE.page(_ROOT, "AlarmService"),),
     "TMF642 Alarm Management",
+    OF_ALARMS,
 )

@@ -18,6 +18,7 @@ from region_node.open_api.customer_bills import (
 )
 from region_node.open_api.events import REFERENCE, EventSource
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_BILLS
 from region_node.open_api.resources import tokens_of, told_list, told_one
 
 _RPC = "/gateway.api.region.v1.BillingService/QueryBill"
@@ -81,4 +82,5 @@ BILL_MANAGEMENT = Api(
     0,
     (CUSTOMER_BILL.page(_ROOT, "BillingService"),),
     "TMF678 Customer Bill Management",
+    OF_BILLS,
 )

@@ -25,6 +25,7 @@ from region_node.open_api.customers import (
 )
 from region_node.open_api.events import OF_A_RECORD, REFERENCE, EventSource
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_CUSTOMERS
 from region_node.open_api.resources import part_of, tokens_of, told_created, told_list, told_one, total_of
 from region_node.open_api.versions import PHONE, version_of
 
@@ -125,6 +126,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
         0,
         (CUSTOMER_TYPE.page(root, "CustomerService"),),
         "TMF629 Customer Management",
+        OF_CUSTOMERS,
     )
 
 

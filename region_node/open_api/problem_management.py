@@ -11,6 +11,7 @@ from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_PROBLEMS
 from region_node.open_api.resources import part_of, told_created, told_list, told_one, total_of
 from region_node.open_api.service_problems import (
     CHANGED,
@@ -121,4 +122,5 @@ PROBLEM_MANAGEMENT = Api(
     int(LONGEST_WAIT),
     (SERVICE_PROBLEM.page(_ROOT, "FaultService"),),
     "TMF656 Service Problem Management",
+    OF_PROBLEMS,
 )

@@ -18,6 +18,7 @@ from gateway.web.selecting import Selection
 from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_CATALOG
 from region_node.open_api.product_offerings import (
     OFFERING,
     PRICE,
@@ -99,4 +100,5 @@ PRODUCT_CATALOG = Api(
     0,
     (PRODUCT_OFFERING.page(_ROOT, "CatalogueService"),),
     "TMF620 Product Catalog Management",
+    OF_CATALOG,
 )

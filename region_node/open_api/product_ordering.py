@@ -23,6 +23,7 @@ from region_node.open_api.cancellations import (
 from region_node.open_api.events import EventSource
 from region_node.open_api.extension import resource_of
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_ORDERING
 from region_node.open_api.product_orders import ORDER, PRODUCT_ORDER, order_request, told_order
 from region_node.open_api.resources import (
     part_of,
@@ -207,6 +208,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
         int(LONGEST_WAIT),
         (PRODUCT_ORDER.page(root, "OrderService"),),
         "TMF622 Product Ordering Management",
+        OF_ORDERING,
     )
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def open_apis(settings: RegionSettings) -> "Sequence[Api]":
-    """The APIs that the settings open: none unless they say so."""
-    return served_apis() if settings.web is not None and settings.web.open_apis else ()
+    """The APIs that the settings open, and those that answer what serves in their place: none unless they say so."""
+    return [*served_apis(), *left_out_apis()] if settings.web is not None and settings.web.open_apis else ()
 
 
 def event_writer(region: str) -> Written:
@@ -70,3 +70,23 @@ def served_apis() -> "Sequence[Api]":
         BILL_MANAGEMENT,
     )
     return [described(each) for each in served]
+
+
+def left_out_apis() -> "Sequence[Api]":
+    """The versions of TM Forum's APIs that the node does not serve, while it serves version 4 of them."""
+    from gateway.web.routes import Api  # noqa: PLC0415
+    from region_node.open_api.left_out import of_version  # noqa: PLC0415
+
+    catalog, bills = "/tmf-api/productCatalogManagement", "/tmf-api/customerBillManagement"
+    problems = "/tmf-api/serviceProblemManagement"
+    jobs, offered = ("importJob", "exportJob"), ("productOffering", "productOfferingPrice", "productSpecification")
+    acknowledged = ("problemAcknowledgement", "problemUnacknowledgement")
+    resources = {
+        catalog: ("category", "productCatalog", *offered, *jobs),
+        problems: ("serviceProblem", "serviceProblemEventRecord", *acknowledged, "problemGroup", "problemUngroup"),
+        bills: ("customerBill", "customerBillOnDemand", "appliedCustomerBillingRate", "billCycle"),
+    }
+    return [
+        Api(f"{root}/v5", (), 0, left_out=of_version(f"{root}/v4", "hub", "listener", *names))
+        for root, names in resources.items()
+    ]

@@ -14,6 +14,7 @@ from gateway.web.routes import Answer, Api, Asked, Route
 from gateway.web.selecting import Selection, values_in, words_of
 from region_node.open_api.events import EventSource
 from region_node.open_api.hub import hub_routes
+from region_node.open_api.left_out import OF_TICKETS, OF_TICKETS_V5
 from region_node.open_api.resources import (
     part_of,
     request_id_of,
@@ -156,6 +157,7 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
         int(LONGEST_WAIT),
         (TROUBLE_TICKET.page(root, "ComplaintService"),),
         "TMF621 Trouble Ticket Management",
+        OF_TICKETS_V5 if root == _V5 else OF_TICKETS,
     )
 
 

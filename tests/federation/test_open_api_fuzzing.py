@@ -20,7 +20,7 @@ from tests.federation.counter import Counter
 from tests.federation.open_api_resources import KNOWN
 from tests.federation.running import Federation
 from tests.federation.web_caller import CLERK, WebCaller, web_caller
-from tests.unit.open_api_schemas import document_of
+from tests.unit.open_api_schemas import FILES, document_of
 
 PROGRAM = Path(__file__).parents[2] / "build" / "schemathesis" / "bin" / "schemathesis"
 VALID = """import json, sys
@@ -180,18 +180,3 @@ def _parameters(path: str, values: Mapping[str, str]) -> str:
     """The lines by which requests below a path have these values."""
     told = ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in values.items())
     return f'[[operations]]\ninclude-path = "{path}"\nparameters = {{ {told} }}\n'
-
-
-FILES: Mapping[str, str] = {
-    "/tmf-api/productOrderingManagement/v4": "TMF622-ProductOrder-v4.0.0.swagger.json",
-    "/tmf-api/troubleTicket/v4": "TMF621-TroubleTicket-v4.0.0.swagger.json",
-    "/tmf-api/customerManagement/v4": "TMF629-Customer-v4.0.0.swagger.json",
-    "/tmf-api/serviceProblemManagement/v4": "TMF656-ServiceProblem-v4.0.0.swagger.json",
-    "/tmf-api/alarm/v4": "TMF642-Alarm-v4.0.0.swagger.json",
-    "/tmf-api/productCatalogManagement/v4": "TMF620-ProductCatalog-v4.0.0.swagger.json",
-    "/tmf-api/customerBillManagement/v4": "TMF678-CustomerBill-v4.0.0.swagger.json",
-    "/tmf-api/productOrdering/v5": "TMF622-ProductOrdering-v5.0.0.oas.yaml",
-    "/tmf-api/troubleTicket/v5": "TMF621-Trouble_Ticket-v5.0.1.oas.yaml",
-    "/tmf-api/customerManagement/v5": "TMF629-Customer_Management-v5.0.1.oas.yaml",
-}
-"""TM Forum's file of each API."""

@@ -14,6 +14,22 @@ from region_node.open_api.extension import Extension
 FOLDERS = [each / "shared" / "data" / "tmf" for each in Path(__file__).parents]
 """The places where TM Forum's files may be: beside this project, or above."""
 DEVELOPMENT = "comes with the packages for development"
+FILES: Mapping[str, str] = {
+    "/tmf-api/productOrderingManagement/v4": "TMF622-ProductOrder-v4.0.0.swagger.json",
+    "/tmf-api/troubleTicket/v4": "TMF621-TroubleTicket-v4.0.0.swagger.json",
+    "/tmf-api/customerManagement/v4": "TMF629-Customer-v4.0.0.swagger.json",
+    "/tmf-api/serviceProblemManagement/v4": "TMF656-ServiceProblem-v4.0.0.swagger.json",
+    "/tmf-api/alarm/v4": "TMF642-Alarm-v4.0.0.swagger.json",
+    "/tmf-api/productCatalogManagement/v4": "TMF620-ProductCatalog-v4.0.0.swagger.json",
+    "/tmf-api/customerBillManagement/v4": "TMF678-CustomerBill-v4.0.0.swagger.json",
+    "/tmf-api/productOrdering/v5": "TMF622-ProductOrdering-v5.0.0.oas.yaml",
+    "/tmf-api/troubleTicket/v5": "TMF621-Trouble_Ticket-v5.0.1.oas.yaml",
+    "/tmf-api/productCatalogManagement/v5": "TMF620-Product_Catalog_Management-v5.0.0.oas.yaml",
+    "/tmf-api/serviceProblemManagement/v5": "TMF656-Service_Problem_Management-v5.0.0.oas.yaml",
+    "/tmf-api/customerBillManagement/v5": "TMF678-CustomerBill-v5.0.0.oas.yaml",
+    "/tmf-api/customerManagement/v5": "TMF629-Customer_Management-v5.0.1.oas.yaml",
+}
+"""TM Forum's file of each API, and of each that is left out whole."""
 
 
 def file_of(name: str) -> Path:

@@ -1,6 +1,7 @@
 """The description of each Open API tells what the node serves: every operation of its table, and nothing else."""
 
 import asyncio
+import html
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,16 +19,17 @@ from gateway.errors import Refused
 from gateway.web.html_pages import HtmlPages
 from gateway.web.json_bodies import Attributes
 from gateway.web.listed import Listed
-from gateway.web.openapi import openapi
+from gateway.web.openapi import LEFT_OUT, openapi
 from gateway.web.openapi_pages import HTML_PATH
 from gateway.web.routes import TYPE_ATTRIBUTES, Api, Asked, Route
 from region_node.open_api.samples import filled
-from region_node.open_api.served import served_apis
-from tests.unit.open_api_schemas import DEVELOPMENT
+from region_node.open_api.served import left_out_apis, served_apis
+from tests.unit.open_api_schemas import DEVELOPMENT, FILES, document_of
 
 APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
 
 
+ALL = [*served_apis(), *left_out_apis()]
 LISTS = [(api, route) for api in served_apis() for route in api.routes if route.selection.order]
 
 
@@ -212,3 +214,29 @@ def test_the_policy_of_pages_renders_their_style_once(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(HtmlPages, "style", style)
     assert (pages.policy() == pages.policy(), len(rendered)) == (True, 1)
+
+
+def test_every_file_of_tm_forum_is_compared_with_an_api() -> None:
+    assert {api.root for api in ALL} == FILES.keys()
+
+
+@pytest.mark.parametrize("api", ALL, ids=lambda api: api.root)
+def test_each_path_of_tm_forum_is_served_or_its_resource_is_left_out_by_name(api: Api) -> None:
+    served = {route.path for route in api.routes}
+    missing = {path.split("/")[1] for path in document_of(FILES[api.root])["paths"] if path not in served}
+    assert missing == {each.resource for each in api.left_out}
+
+
+@APIS
+def test_a_description_names_each_resource_that_is_left_out_with_what_serves_in_its_place(api: Api) -> None:
+    told = {each["resource"]: each["reason"] for each in documented(api)["info"][LEFT_OUT]}
+    assert told == {each.resource: each.instead for each in api.left_out}
+    (page,) = (each for each in api.pages if each.path.endswith(HTML_PATH))
+
+    async def read() -> web.StreamResponse:
+        return await page.show(make_mocked_request("GET", page.path))
+
+    shown = asyncio.run(read())
+    assert isinstance(shown, web.Response)
+    told_on_page = html.unescape(str(shown.text))
+    assert [reason for reason in told.values() if reason not in told_on_page] == []

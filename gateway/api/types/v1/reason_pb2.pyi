@@ -841,6 +841,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
     anew.
     """
+    REASON_RESOURCE_LEFT_OUT: _Reason.ValueType  # 721
+    """Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1663,6 +1665,8 @@ REASON_PROPOSER_CERTIFICATE_REVOKED: Reason.ValueType  # 720
 """Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
 anew.
 """
+REASON_RESOURCE_LEFT_OUT: Reason.ValueType  # 721
+"""Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
