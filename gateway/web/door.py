@@ -16,6 +16,7 @@ from gateway.security.tls import Credentials
 from gateway.web.settings import WebSettings
 
 if TYPE_CHECKING:
+    from gateway.web.connections import Malformed
     from gateway.web.console.pages import WebConsole
     from gateway.web.routes import Api
     from gateway.web.server import WebServer
@@ -59,18 +60,21 @@ class Door:
         if self._settings is None or self._metrics is None:
             return []
         from gateway.web.callers import callers_of  # noqa: PLC0415
-        from gateway.web.routes import applications  # noqa: PLC0415
+        from gateway.web.refusing import told_malformed  # noqa: PLC0415
+        from gateway.web.routes import ROOT, applications  # noqa: PLC0415
         from gateway.web.server import WebServer  # noqa: PLC0415
 
         callers = callers_of(tokens, border.clock)
         pages = [page for api in apis for page in api.pages]
         served, home = dict(applications(apis, calls, callers)), None
+        malformed: dict[str, Malformed] = {ROOT: told_malformed} if apis else {}
         if consoles:
             # Templates are a large import, needed only by processes with a console.
             from gateway.web.console.application import ConsoleApplication  # noqa: PLC0415
 
             shown = {each.root: ConsoleApplication(each, calls, border) for each in consoles}
             served |= {root: each.served() for root, each in shown.items()}
+            malformed |= {root: each.told_malformed for root, each in shown.items()}
             home = shown[consoles[0].root].lead_home
         needs_certificate = tokens is None and all(each.sign_in is None for each in consoles)
         self._server = server = WebServer(
@@ -81,6 +85,7 @@ class Door:
             callers,
             home=home,
             needs_certificate=needs_certificate,
+            malformed=malformed,
         )
         port = await server.start(self._settings.listen)
         show_port(self._settings.port_file, port, stack)

@@ -34,12 +34,12 @@ def written_json(told: object, status: HTTPStatus, headers: Mapping[str, str]) -
     return web.Response(body=body, status=status, content_type=TYPE, charset="utf-8", headers=headers)
 
 
-def types_of(request: web.Request) -> Sequence[str]:
+def types_of(request: web.BaseRequest) -> Sequence[str]:
     """The media types of a body."""
     return (TYPE, MERGE_PATCH) if request.method == "PATCH" else (TYPE,)
 
 
-def _accepted(request: web.Request) -> Mapping[str, str]:
+def _accepted(request: web.BaseRequest) -> Mapping[str, str]:
     """The headers that name what a body may be: of a patch (RFC 5789, 2.2), and of all else (RFC 9110, 15.5.16)."""
     name = "Accept-Patch" if request.method == "PATCH" else "Accept"
     return {name: ", ".join(types_of(request)), "Accept-Encoding": "identity"}
@@ -77,7 +77,12 @@ def refusing(
     return refuse
 
 
-def _told(request: web.Request, refused: Refused, status: HTTPStatus, allowed: str) -> web.Response:
+def told_malformed(request: web.BaseRequest, refused: Refused) -> web.Response:
+    """The answer to what is no request of HTTP."""
+    return _told(request, refused, http_status(refused.reason), "")
+
+
+def _told(request: web.BaseRequest, refused: Refused, status: HTTPStatus, allowed: str) -> web.Response:
     """The answer with a refusal. `allowed` are the methods of the address, for another one."""
     language = preferred_language(request.headers.get("Accept-Language", ""))
     headers = {"Content-Language": language, **told_headers(refused), **({"Allow": allowed} if allowed else {})}

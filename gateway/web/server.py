@@ -29,6 +29,7 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.peers import Caller, Peer
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
+from gateway.web.connections import Connection, Malformed, give_headers
 from gateway.web.refusals import http_status, told_headers
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
@@ -38,15 +39,6 @@ MOST_OF_CALLER = MOST_CONNECTIONS // 4  # of one certificate
 # Above the 60 s after which proxies end theirs: none sends a request to a connection that ends.
 IDLE_SECONDS = 75.0  # in which the head of a request has to come, and a caller to take some of an answer
 _BACKLOG = 128
-# Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # `no-referrer` would take the origin from forms, too
-    "X-Content-Type-Options": "nosniff",
-}
 _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -132,10 +124,13 @@ class WebServer:
         *,
         home: Handler | None = None,
         needs_certificate: bool = True,
+        malformed: Mapping[str, Malformed] | None = None,
     ) -> None:
         """`apis` serve what is below their paths. They check their callers themselves, since each call is an RPC.
 
         `home` answers at the address without a path, and checks no caller.
+
+        `malformed` writes the refusals of what is no request of HTTP, by the first parts of paths.
 
         `callers` finds those of pages, who without it come by certificates. A connection needs a certificate unless
         tokens or sessions name callers, too.
@@ -152,16 +147,9 @@ class WebServer:
         for path, api in (apis or {}).items():
             application.add_subapp(path, api)
         application.on_response_prepare.append(_with_headers)
-        # A compressed body would grow before anybody has counted its bytes. The shutdown has its time twice: for
-        # handlers to end, and for those that were cancelled.
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            logger=_WithoutContent(_log, {}),
-            auto_decompress=False,
-            keepalive_timeout=IDLE_SECONDS,
-            shutdown_timeout=DRAIN_SECONDS / 2,
-        )
+        # The shutdown has its time twice: for handlers to end, and for those that were cancelled.
+        self._runner = web.AppRunner(application, shutdown_timeout=DRAIN_SECONDS / 2)
+        self._malformed = malformed or {}
         self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._opened: Mapping[web.RequestHandler, float] = {}
@@ -231,10 +219,22 @@ class WebServer:
             self._held = {each: self._held[each] for each in server.connections if each in self._held}
             held = list(self._held.values()).count(caller)
             if held < (MOST_OF_CALLER if caller else MOST_CONNECTIONS // 2):
-                self._held[handler := server()] = caller
+                self._held[handler := self._connection(server)] = caller
                 return handler
         self._turned_away += 1
         return _TurnedAway()
+
+    def _connection(self, server: web.Server) -> web.RequestHandler:
+        return Connection(
+            server,
+            self._malformed,
+            lambda _, refused: _refused(refused),
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            logger=_WithoutContent(_log, {}),
+            auto_decompress=False,  # a compressed body would grow before anybody has counted its bytes
+            keepalive_timeout=IDLE_SECONDS,
+        )
 
     def _end_old(self) -> None:
         """Closes the connections that no answer has closed in the time of grace behind their age.
@@ -337,8 +337,7 @@ async def _answering(request: web.Request, handler: Handler) -> web.StreamRespon
 
 async def _with_headers(_: web.Request, answer: web.StreamResponse) -> None:
     """Gives each answer the headers of all pages, and takes off that which names the library and its version."""
-    for name, value in _HEADERS.items():
-        answer.headers.setdefault(name, value)
+    give_headers(answer)
     answer.headers.popall("Server", None)
 
 

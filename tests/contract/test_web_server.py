@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import logging
 import socket
 import ssl
@@ -37,6 +38,8 @@ from gateway.security.tls import Credentials
 from gateway.web import server as web_server
 from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
+from gateway.web.refusing import told_malformed
+from gateway.web.routes import ROOT
 from gateway.web.server import Handler, Page, WebServer
 from tests.contract.coordinator_process import coordinator_process
 from tests.contract.small_federation import CLOCK, FEDERATION, LIFE, NOW, Certificates, new_authority
@@ -88,7 +91,8 @@ class Process:
             revocations=self.revocations,
         )
         pages = [Page(PATH, NAME, READERS, show or _show)]
-        return WebServer(pages, self.credentials, border, needs_certificate=needs_certificate)
+        malformed = {ROOT: told_malformed}
+        return WebServer(pages, self.credentials, border, needs_certificate=needs_certificate, malformed=malformed)
 
     async def _deny(self, identity: Identity, path: str, refused: Refused) -> None:
         self.denied.append((identity.path, reason_name(refused.reason)))
@@ -347,6 +351,38 @@ def test_a_defect_of_a_page_is_told_by_its_number(process: Process, caplog: pyte
     assert (answer.status, "INTERNAL" in answer.body) == (HTTPStatus.INTERNAL_SERVER_ERROR, True)
     assert f"in {PATH}" in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("line", "header", "code"),
+    [
+        (b"GET /tmf-api/x?token=SECRET" + bytes(9_000).replace(b"\0", b"a"), b"A: b", "REQUEST_INVALID"),
+        (b"GET /tmf-api?a=b", b"Authorization: SECRET" + bytes(9_000).replace(b"\0", b"a"), "REQUEST_INVALID"),
+        (b"GET /tmf-api/x", b"SECRET", "REQUEST_INVALID"),
+        (b"GET /metrics", b"SECRET", ""),
+        (b"\x16\x03SECRET /tmf-api/x", b"A: b", ""),
+    ],
+    ids=["line", "header", "no header", "page", "no line"],
+)
+def test_what_is_no_request_is_refused_in_the_form_of_its_path_and_repeated_neither_in_the_answer_nor_in_the_log(
+    process: Process, caplog: pytest.LogCaptureFixture, line: bytes, header: bytes, code: str
+) -> None:
+    with serving(process), caplog.at_level(logging.DEBUG):
+        told = process.send(line + b" HTTP/1.1\r\nHost: node\r\n" + header + b"\r\n\r\n")
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert b" 400 Bad Request" in head.partition(b"\r\n")[0]
+    assert (b"Cache-Control: no-store" in head, b"aiohttp" in head) == (True, False)
+    answer = json.loads(body)
+    assert answer.get("code", "") == code
+    assert ("error" in answer, "SECRET" in caplog.text, b"SECRET" in told) == (not code, False, False)
+
+
+def test_a_line_that_comes_in_parts_is_refused_in_the_form_of_its_path(process: Process) -> None:
+    with serving(process):
+        told = process.send(b"GET /tmf-api/x?a=" + bytes(1 << 20).replace(b"\0", b"a") + b" HTTP/1.1\r\n\r\n")
+    assert b'"8190' not in told
+    assert b"8190" in told
+    assert b'"@type":"Error"' in told.replace(b" ", b"")
 
 
 def test_a_port_in_use_is_named(process: Process) -> None:

@@ -413,12 +413,23 @@ async def test_the_way_back_leads_to_no_other_site(browser: Browser, to: str) ->
     assert (await browser.open(f"sign-in?to={to}")).status == HTTPStatus.OK
 
 
-async def test_an_address_that_is_no_text_is_refused_as_any_wrong_one(browser: Browser) -> None:
-    assert b" 400 " in await asyncio.to_thread(first_line, browser, b"/console/\xff")
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [(b"/orders?number=SECRET" + b"1" * 9_000, "8190 bytes"), (b"/SECRET\xff", "is no HTTP/1.1")],
+    ids=["long", "no text"],
+)
+async def test_what_is_no_request_is_refused_by_a_page_that_leads_home(
+    browser: Browser, path: bytes, problem: str
+) -> None:
+    told = await asyncio.to_thread(_told, browser, ROOT.encode() + path)
+    assert " 400 " in told.partition("\r\n")[0]
+    assert problem in shown(told)
+    assert f'href="{ROOT}/work"' in told
+    assert "SECRET" not in told
 
 
-def first_line(browser: Browser, path: bytes) -> bytes:
-    """The first line of the answer to a path of any bytes."""
+def _told(browser: Browser, path: bytes) -> str:
+    """The whole answer to a path of any bytes."""
     caller = browser.caller
     context = ssl.create_default_context(cafile=str(caller.authority))
     context.check_hostname = False
@@ -427,7 +438,7 @@ def first_line(browser: Browser, path: bytes) -> bytes:
     address = ("127.0.0.1", int(caller.port_file.read_text()))
     with socket.create_connection(address, CALL_SECONDS) as plain, context.wrap_socket(plain) as sealed:
         sealed.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        return sealed.recv(4096).partition(b"\r\n")[0]
+        return b"".join(iter(lambda: sealed.recv(4096), b"")).decode()
 
 
 async def test_orders_are_narrowed_by_the_filters_in_the_address(

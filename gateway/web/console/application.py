@@ -119,6 +119,16 @@ class ConsoleApplication:
         """Leads a browser to the first page."""
         return see(self._addresses.home)
 
+    def told_malformed(self, request: web.BaseRequest, refused: Refused) -> web.Response:
+        """A page for somebody who is not signed in, in place of what is no request of HTTP."""
+        status = http_status(refused.reason)
+
+        def show() -> Shown:
+            home = Link(self._console.tabs[0].title(), self._addresses.home)
+            return Shown("console_refused.html.j2", title_of(status), RefusedPage(home, None))
+
+        return self._written(request, show, self._console.at_hand(), status, refused=[refused])
+
     async def _reader_of(self, caller: Caller) -> Identity:
         """A person who may sign in. Raises Refused for all others."""
         peer = await admitted_reader(self._border, caller, self._console.roles, self._console.root, NAME)
@@ -400,13 +410,13 @@ class ConsoleApplication:
         found = await unless_refused(self.terms(request))
         return self._console.at_hand() if isinstance(found, Refused) else found
 
-    def _reader(self, request: web.Request, terms: Terms) -> AbstractContextManager[None]:
+    def _reader(self, request: web.BaseRequest, terms: Terms) -> AbstractContextManager[None]:
         """Writes in the language of the person."""
         return self._console.reader(language_of(request), terms)
 
     def _written(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         show: Callable[[], Shown],
         terms: Terms,
         status: HTTPStatus = HTTPStatus.OK,
@@ -421,16 +431,16 @@ class ConsoleApplication:
         headers = told_headers(refused[0]) if refused else {}
         return web.Response(text=html, status=status, content_type="text/html", headers=headers)
 
-    def _frame(self, request: web.Request, shown: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
+    def _frame(self, request: web.BaseRequest, page: Shown, person: Person | None, refused: Sequence[Refused]) -> Frame:
         site = Site(
             home=self._addresses.home,
             style=self._style.path,
             script=self._script.path,
             icon=self._icon.path,
             here=self._addresses.here(request),
-            files=[Link(each.upper(), self._addresses.file(request, each)) for each in FORMATS if shown.tables],
+            files=[Link(each.upper(), self._addresses.file(request, each)) for each in FORMATS if page.tables],
         )
-        return framed(self._console, site, shown, person, refused)
+        return framed(self._console, site, page, person, refused)
 
     @web.middleware
     async def _telling(self, request: web.Request, handler: Handler) -> web.StreamResponse:

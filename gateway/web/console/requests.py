@@ -34,11 +34,11 @@ class Addresses:
         """An address within the console; its home for any other one, and for a way, whose answer counts once."""
         return to if is_below(self.root, to, but=self.root + SIGNED_IN) else self.home
 
-    def here(self, request: web.Request) -> str:
+    def here(self, request: web.BaseRequest) -> str:
         """The address of the page itself."""
         return self.within(request.path_qs)
 
-    def file(self, request: web.Request, form: str) -> str:
+    def file(self, request: web.BaseRequest, form: str) -> str:
         """The address of the tables of the page as a file."""
         return self.within(str(request.rel_url.update_query({FORMAT: form})))
 
@@ -67,7 +67,7 @@ def is_below(root: str, to: str, but: str) -> bool:
     return not parts.scheme and not parts.netloc and parts.path.startswith(f"{root}/") and parts.path != but
 
 
-def language_of(request: web.Request) -> str:
+def language_of(request: web.BaseRequest) -> str:
     """The chosen language, else the one that the browser prefers."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in LANGUAGES:
