@@ -36,8 +36,8 @@ CHECKS = (
     "response_schema_conformance",
 )
 SLOW = "--suppress-health-check=all"  # bodies of TM Forum's schemas take long to make up
-LARGE = "/tmf-api/productOrdering"
-"""Paths with this start have bodies, by TM Forum's files, of which one run has no time for the phase `coverage`."""
+LARGE = "/tmf-api/productOrderingManagement/v4"
+"""By TM Forum's file, the phase `coverage` makes 16,299 requests of this API: one run has no time for them."""
 EXTENSIONS = (PRODUCT_ORDER, TROUBLE_TICKET, CUSTOMER_TYPE)
 APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
 
@@ -121,7 +121,7 @@ async def test_answers_have_the_form_of_the_files_of_tm_forum(
     schema.write_text(json.dumps(document))
     await name_known(federation, web, guangdong, api, tmp_path)
     served = [f"--include-name={route.verb} {route.path}" for route in api.routes if _operation(document, route)]
-    phases = "fuzzing" if api.root.startswith(LARGE) else "coverage,fuzzing"
+    phases = "fuzzing" if api.root == LARGE else "coverage,fuzzing"
     await require_conforming(web, schema, api.root, f"--phases={phases}", "--mode=positive", SLOW, *served)
 
 
