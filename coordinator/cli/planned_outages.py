@@ -5,10 +5,13 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.in_force import network_in_force
 from coordinator.cli.output import titled
+from coordinator.wording.elements import LINK, SITE, names_in, told_elements
 from gateway.api.coordinator.v1 import planned_outage_registry_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2_grpc import PlannedOutageRegistryServiceStub
 from gateway.cli.asking import limit_option
+from gateway.cli.problems import UNNAMED, Names
 from gateway.cli.table import Table, TableColumn
 from gateway.wording.languages import enumerated, translated
 from gateway.wording.times import show_times_of, told_if_set
@@ -28,12 +31,19 @@ def planned_outages(asking: Asking, region: str) -> None:
     request = contract.ListPlannedOutagesRequest(region=region)
     response = asking.ask(lambda channel: PlannedOutageRegistryServiceStub(channel).ListPlannedOutages, request)
     title = titled(translated("Planned outages")) if response.planned_outages else ""
-    asking.show(response, _WINDOWS, response.planned_outages, title)
+    names = UNNAMED if asking.as_json else names_in(network_in_force(asking.link))
+    asking.show(response, _windows(names), response.planned_outages, title)
 
 
-_WINDOWS = Table[contract.PlannedOutageHeader](
-    TableColumn("planned outage", lambda each: each.id),
-    TableColumn("begins", lambda each: told_if_set(each.start_time)),
-    TableColumn("until", lambda each: told_if_set(each.end_time)),
-    TableColumn("out", lambda each: enumerated([*each.sites, *each.links])),
-)
+def _windows(names: Names) -> Table[contract.PlannedOutageHeader]:
+    return Table(
+        TableColumn("planned outage", lambda each: each.id),
+        TableColumn("begins", lambda each: told_if_set(each.start_time)),
+        TableColumn("until", lambda each: told_if_set(each.end_time)),
+        TableColumn("out", lambda each: _out(each, names)),
+    )
+
+
+def _out(window: contract.PlannedOutageHeader, names: Names) -> str:
+    told = ((SITE, window.sites), (LINK, window.links))
+    return enumerated(told_elements(kind, ids, names) for kind, ids in told if ids)

@@ -9,9 +9,11 @@ from rich.tree import Tree
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.exit_codes import EPILOG
+from coordinator.cli.federation.in_force import network_in_force
 from coordinator.cli.output import titled
 from coordinator.problems.rules import complaints, customers
 from coordinator.wording.ages import told_age
+from coordinator.wording.elements import SERVICE, names_in, told_elements
 from coordinator.wording.problems import (
     grade_of,
     next_report,
@@ -30,7 +32,7 @@ from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Netwo
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.option_words import option_words
-from gateway.cli.problems import told_state
+from gateway.cli.problems import UNNAMED, Names, told_state
 from gateway.cli.table import Table, TableColumn
 from gateway.cli.terminal import output
 from gateway.time.clock import from_timestamp
@@ -67,7 +69,8 @@ def list_problems(asking: Asking, region: str, include_ended: bool, with_reports
     request = contract.ListProblemsRequest(region=region, include_ended=include_ended, with_open_reports=with_reports)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).ListProblems, request)
     title = titled(translated("Problems of the network")) if response.problems else ""
-    asking.show(response, problems_table(datetime.now(UTC)), response.problems, title)
+    names = UNNAMED if asking.as_json else names_in(network_in_force(asking.link))
+    asking.show(response, problems_table(datetime.now(UTC), names), response.problems, title)
 
 
 @problems.command(epilog=EPILOG)
@@ -82,7 +85,7 @@ def show(asking: Asking, problem: str) -> None:
     """
     request = contract.GetProblemRequest(problem_id=problem)
     response = asking.ask(lambda channel: ProblemServiceStub(channel).GetProblem, request)
-    asking.tell(response, _print_problem)
+    asking.tell(response, lambda found: _print_problem(found, names_in(network_in_force(asking.link))))
 
 
 @problems.command("report-made", epilog=EPILOG)
@@ -101,14 +104,14 @@ def report_made(asking: Asking, problem: str, kind: str) -> None:
     asking.tell(response, lambda _: _print_reports(response.problem))
 
 
-def problems_table(now: datetime) -> Table[Problem]:
-    """The table of network problems."""
+def problems_table(now: datetime, names: Names) -> Table[Problem]:
+    """The table of network problems, with the names of their elements."""
     return Table(
         TableColumn("problem", lambda each: each.header.id),
         TableColumn("state", lambda each: told_state(each.header)),
         TableColumn("severity", lambda each: told_severity(each.header.severity), only_wide=True),
-        TableColumn("cause", lambda each: told_evidence(each.header)),
-        TableColumn("services", lambda each: enumerated(each.header.services), only_wide=True),
+        TableColumn("cause", lambda each: told_evidence(each.header, names)),
+        TableColumn("services", lambda each: told_elements(SERVICE, each.header.services, names), only_wide=True),
         TableColumn("regions", lambda each: enumerated(each.header.regions), only_wide=True),
         TableColumn("since", lambda each: told_age(each.header.start_time, now)),
         TableColumn("customers", lambda each: str(customers(each))),
@@ -127,16 +130,16 @@ def _due(problem: Problem, now: datetime) -> Text:
     return Text(f"{told_report(due)} {told_if_set(due.due_time)}", style="red" if is_late else "")
 
 
-def _print_problem(response: contract.GetProblemResponse) -> None:
+def _print_problem(response: contract.GetProblemResponse, names: Names) -> None:
     problem, events, header = response.problem, response.events, response.problem.header
     if len(header.regions) == 1:
         show_times_of(header.regions[0])
-    tree = Tree(Text(f"{header.id}: {told_evidence(header)} ({told_state(header)})"))
+    tree = Tree(Text(f"{header.id}: {told_evidence(header, names)} ({told_state(header)})"))
     parent = next((each for each in events if each.id == header.parent_id), None)
-    branch = tree.add(Text(_event(parent) if parent is not None else header.parent_id))
+    branch = tree.add(Text(_event(parent, names) if parent is not None else header.parent_id))
     for each in events:
         if each.id != header.parent_id:
-            branch.add(Text(_event(each)))
+            branch.add(Text(_event(each, names)))
     output().print(tree)
     affected = [each for each in problem.affected if each.customers or each.complaints]
     _AFFECTED.show(
@@ -153,9 +156,9 @@ def _print_reports(problem: Problem) -> None:
     _REPORTS.show(problem.reports, titled(translated("Grade: {grade}", grade=grade_of(problem))))
 
 
-def _event(event: NetworkEvent) -> str:
+def _event(event: NetworkEvent, names: Names) -> str:
     until = f" – {told_if_set(event.clear_time)}" if event.HasField("clear_time") else ""
-    told = (told_kind(event), told_gravity(event), told_places(event), told_if_set(event.raise_time))
+    told = (told_kind(event), told_gravity(event), told_places(event, names), told_if_set(event.raise_time))
     return f"{event.id}: {enumerated(told)}{until}"
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from coordinator.console.registry import network_of
 from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
 from coordinator.wording.answers import unanswered_line
-from coordinator.wording.elements import names_in
+from coordinator.wording.elements import names_in, site_names
 from coordinator.wording.paths import told_down, told_missing
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.path_service_pb2 import PathBasis
@@ -39,7 +39,7 @@ class Question:
     @property
     def names(self) -> Mapping[str, str]:
         """The names of the sites, by id, in the language of the page."""
-        return {each.id: in_language(each.name) or each.id for each in self.network.sites}
+        return site_names(self.network)
 
 
 async def read_question(visit: Visit, calling: Calling) -> Question:

@@ -54,12 +54,12 @@ def _show(visit: Visit, found: _Found) -> Shown:
     elements = found.question.elements
     start, end = (names.get(each, each) for each in (answer.paths.start, answer.paths.end))
     named = list(_named(answer.paths, translated("Best path"), translated("Alternative"), _apart))
-    facts = [Fact(translated("Alternative"), told_shared(answer.paths, names, elements))]
+    facts = [Fact(translated("Alternative"), told_shared(answer.paths, elements))]
     if answer.HasField("changed"):
         after = translated("Best path, after the change"), translated("Alternative, after the change")
         named += _named(answer.changed, *after, _apart_after)
         facts.append(Fact(translated("After the change"), told_gain(answer.paths, answer.changed)))
-        facts.append(Fact(after[1], told_shared(answer.changed, names, elements)))
+        facts.append(Fact(after[1], told_shared(answer.changed, elements)))
     warnings = [*path_questions.notes(found.question, answer.down, answer.unanswered)]
     if not answer.paths.HasField("best"):
         warnings.append(translated("there is no way from {start} to {end}", start=start, end=end))

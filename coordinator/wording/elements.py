@@ -1,6 +1,6 @@
 """The names of sites, links and services of the network, as the registry has them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.api.federation.v1.network_pb2 import Network
 from gateway.api.federation.v1.problem_pb2 import NetworkElementKind
@@ -20,13 +20,18 @@ def names_in(network: Network) -> Names:
     return dict(_names(network))
 
 
+def site_names(network: Network) -> Mapping[str, str]:
+    """The names of the sites alone, by id."""
+    return {each.id: in_language(each.name) or each.id for each in network.sites}
+
+
 def told_elements(kind: NetworkElementKind.ValueType, ids: Iterable[str], names: Names) -> str:
     """Elements of one kind in one line, by their names; by the id where `names` lacks one."""
     return enumerated(names.get((kind, each), each) for each in ids)
 
 
 def _names(network: Network) -> Iterator[tuple[tuple[NetworkElementKind.ValueType, str], str]]:
-    sites = {each.id: in_language(each.name) or each.id for each in network.sites}
+    sites = site_names(network)
     for site in network.sites:
         yield (SITE, site.id), named(site.id, site.name)
     for link in network.links:

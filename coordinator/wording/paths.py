@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from coordinator.wording.elements import LINK, told_elements
+from coordinator.wording.elements import LINK, SITE, told_elements
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
-from gateway.cli.problems import UNNAMED, Names
+from gateway.cli.problems import Names
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
 
@@ -54,7 +54,7 @@ def told_verdict(path: contract.NetworkPath) -> str:
 
 
 def told_sites(path: contract.NetworkPath, names: Mapping[str, str]) -> str:
-    """The sites of a path, for example `chengdu – xian – beijing`, by their `names`, else by id."""
+    """The sites of a path, for example `Chengdu – Xi'an – Beijing`, by their `names`, else by id."""
     sites = [hop.start for hop in path.hops] + [path.hops[-1].end]
     return " – ".join(names.get(site, site) for site, _ in itertools.groupby(sites))
 
@@ -95,7 +95,7 @@ def heat_maps(present: Sequence[Pair], after: Sequence[Pair]) -> Sequence[Table]
     return [_heat_map(title, pairs, most) for title, pairs in titled if pairs]
 
 
-def told_down(down: Sequence[str], elements: Names = UNNAMED) -> str:
+def told_down(down: Sequence[str], elements: Names) -> str:
     """The links that are down, as a sentence; empty without one."""
     return translated("Down: {links}", links=told_elements(LINK, down, elements)) if down else ""
 
@@ -137,13 +137,13 @@ def _heat(names: str, pair: Pair | None, most: int) -> Cell:
     return Cell(f"{best.quality.delay_us / 1000:.0f}", style=style, hint=said.strip(), href=pair.href)
 
 
-def told_shared(paths: contract.SitePaths, names: Mapping[str, str], elements: Names = UNNAMED) -> str:
+def told_shared(paths: contract.SitePaths, elements: Names) -> str:
     """The links or sites that an alternative shares with the best path, as a sentence; empty without an alternative.
 
-    `names` has the names of sites by id, `elements` those of links; an element without one has its id.
+    `elements` has their names; an element without one has its id.
     """
     links = told_elements(LINK, paths.shared_links, elements)
-    sites = enumerated(names.get(each, each) for each in paths.shared_sites)
+    sites = told_elements(SITE, paths.shared_sites, elements)
     if not paths.HasField("alternative"):
         return translated("There is no alternative.") if paths.HasField("best") else ""
     if links:

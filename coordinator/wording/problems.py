@@ -13,14 +13,14 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.federation.v1.problem_pb2 import NetworkCondition, ProblemHeader
-from gateway.cli.problems import UNNAMED, Names, told_cause
+from gateway.cli.problems import Names, told_cause
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.time.clock import from_timestamp
 from gateway.wording.languages import enumerated, remarked, translated
 from gateway.wording.words import told_severity, value_word
 
 
-def told_evidence(header: ProblemHeader, names: Names = UNNAMED) -> str:
+def told_evidence(header: ProblemHeader, names: Names) -> str:
     """The root cause with its confidence. Without a claimed one, the property that the events share."""
     is_sure, cause = is_cause_known(header) and header.HasField("confidence"), told_cause(header, names)
     return remarked(cause, f"{header.confidence} %") if is_sure else cause
@@ -78,7 +78,7 @@ def told_gravity(event: NetworkEvent) -> str:
     return enumerated([severity, value_word(NetworkCondition.DESCRIPTOR, event.condition)])
 
 
-def told_places(event: NetworkEvent, names: Names = UNNAMED) -> str:
+def told_places(event: NetworkEvent, names: Names) -> str:
     """The links, sites and services of an event, by their names."""
     told = ((LINK, event.links), (SITE, event.sites), (SERVICE, event.services))
     return enumerated(told_elements(kind, ids, names) for kind, ids in told if ids)

@@ -14,6 +14,9 @@ from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import MINOR, event
 
+SERVICE = "Broadband in Chengdu (broadband-chengdu)"
+LINK = "Chengdu - Xichang (chengdu-xichang-1)"
+FOLDED = SERVICE.split(" (")  # as a full table has it
 CLERK = ("--staff-id", "4711")
 
 
@@ -68,20 +71,20 @@ async def test_a_problem_is_seen_and_reported_by_commands(
 
     await until(is_counted, "the customer is counted")
     listed = await administrator(federation, "problems", "list")
-    assert all(each in listed for each in (found[0], "service broadband-chengdu", "ordinary", "monthly"))
+    assert all(each in listed for each in (found[0], *FOLDED, "ordinary", "monthly"))
     shown = await administrator(federation, "problems", "show", found[0])
     assert all(
         each in shown
         for each in (told.id, "Customers affected: 1; complaints: 1", "accident is ordinary; customers: 1")
     )
-    assert "broadband-chengdu" in await administrator(federation, "outages")
+    assert f"service {SERVICE}" in await administrator(federation, "outages")
     made = await administrator(federation, "problems", "report-made", found[0], "--kind", "monthly")
     assert "admin/root" in made
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
     followed = await clerk(federation, "list")
     assert all(each in followed for each in (found[0], complaint.ticket_id))
     await _confirmed(federation, found[0], numbers[0])
-    assert "service broadband-chengdu (80 %)" in shown
+    assert f"service {SERVICE} (80 %)" in shown
     for each in (
         event("sichuan/alarm/major", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR),
         event("sichuan/alarm/minor", sites=["xichang"], severity=MINOR),
@@ -89,20 +92,35 @@ async def test_a_problem_is_seen_and_reported_by_commands(
         await stub.ReportEvent(api.ReportEventRequest(event=each), timeout=CALL_SECONDS)
 
     async def is_listed() -> bool:
-        return "unknown, near link chengdu-xichang-1" in await administrator(federation, "problems", "list", "--all")
+        return await _lists(federation, "unknown, near link", *LINK.split(" ("))
 
     await until(is_listed, "two alarms that may be together by chance are listed without a cause")
-    assert "chengdu-xichang-1" not in await administrator(federation, "outages")
+    assert LINK not in await administrator(federation, "outages")
     again = event("sichuan/alarm/again", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR)
     await stub.ReportEvent(api.ReportEventRequest(event=again), timeout=CALL_SECONDS)
 
     async def is_degraded() -> bool:
         down, _, degraded = (await administrator(federation, "outages")).partition("Degraded now")
-        return "chengdu-xichang-1" not in down and "chengdu-xichang-1" in degraded
+        return LINK not in down and f"link {LINK}" in degraded
 
     await until(is_degraded, "what works badly is shown, and not as down")
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused
+
+
+async def _lists(federation: Federation, *told: str) -> bool:
+    listed = await administrator(federation, "problems", "list", "--all")
+    return all(each in listed for each in told)
+
+
+@pytest.mark.files
+async def test_a_path_names_links_and_sites_for_people_and_has_their_ids_alone_for_programs(
+    federation: Federation,
+) -> None:
+    question = ("network", "paths", "xichang", "chengdu", "--by-design")
+    shown = await administrator(federation, *question)
+    assert all(each in shown for each in (LINK, "Xichang (xichang)"))
+    assert "(chengdu-xichang-1)" not in await administrator(federation, *question, "--json")
 
 
 async def _confirmed(federation: Federation, problem: str, number: str) -> None:

@@ -25,7 +25,7 @@ from gateway.api.federation.v1.risk_pb2 import RiskSource
 from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.cli.problems import told_state
+from gateway.cli.problems import UNNAMED, told_state
 from gateway.time.clock import SystemClock, to_timestamp
 from gateway.web.console.pages import Shown
 from gateway.web.console.ticket import TicketPage
@@ -201,7 +201,7 @@ def test_a_problem_of_the_network_is_told_with_the_marks_of_each_language(langua
         confidence=80,
     )
     with for_reader(language, CONSOLE.texts):
-        assert [told_state(header), told_evidence(header), told_affected(2_000_000, 7)] == texts
+        assert [told_state(header), told_evidence(header, UNNAMED), told_affected(2_000_000, 7)] == texts
 
 
 @pytest.mark.parametrize(

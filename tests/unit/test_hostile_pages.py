@@ -37,6 +37,7 @@ from tests.unit.test_complaint_report import MONTHS, NOW, Reader, read, report
 from tests.unit.test_report_pages import busy_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = shipped_configuration()
 EVIL = "\"'></td></title></style></svg><script>alert(1)</script><img src=x onerror='a' {{ 7 * 7 }} &lt;"
 PARTS = """{% extends "frame.html.j2" %}
 {% import "parts.html.j2" as parts %}
@@ -119,8 +120,8 @@ def pages(folder: Path) -> Iterator[tuple[str, str, str, set[str]]]:
     )
     yield (
         "matrix",
-        matrix_page.page(matrix(), "voice", NOW, "en"),
-        matrix_page.page(hostile(matrix()), f"voice{EVIL}", NOW, "en"),
+        matrix_page.page(matrix(), SHIPPED.network, "voice", NOW, "en"),
+        matrix_page.page(hostile(matrix()), hostile(SHIPPED.network), f"voice{EVIL}", NOW, "en"),
         {"data-title", "title"},
     )
     asked = survey_results()

@@ -245,7 +245,7 @@ def busy_pages() -> Iterator[tuple[str, str]]:
 
 def _matrix_page(quality_class: str) -> str:
     language = current_language()
-    return matrix_page.page(busy_matrix(language), quality_class, NOW, language)
+    return matrix_page.page(busy_matrix(language), SHIPPED.network, quality_class, NOW, language)
 
 
 def _report_page(by: Sequence[ComplaintDimension.ValueType]) -> str:

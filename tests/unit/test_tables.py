@@ -14,6 +14,7 @@ from gateway.api.federation.v1.problem_pb2 import (
 )
 from gateway.api.region.v1.approval_service_pb2 import Approval, ApprovalAct, ApprovalState
 from gateway.cli import terminal
+from gateway.cli.problems import UNNAMED
 from gateway.time.clock import to_timestamp
 from region_node.cli import approvals
 from tests.unit.network_events import NOON
@@ -80,7 +81,7 @@ def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed_and_told_
     found = [Problem(header=header, affected=[AffectedCount(region="sichuan", customers=7, complaints=2)])]
     for width, is_narrow in ((139, True), (140, False)):
         monkeypatch.setattr(terminal, "_PIPED_WIDTH", width)
-        problems.problems_table(NOON + timedelta(hours=1)).show(found)
+        problems.problems_table(NOON + timedelta(hours=1), UNNAMED).show(found)
         printed = capsys.readouterr()
         assert (NAME in printed.out, "customers" in printed.out) == (True, True)
         assert ("services" in printed.out) != is_narrow

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from coordinator.cli.connection import TIMEOUT, Connection
 from coordinator.cli.federation.proposals import (
@@ -18,6 +19,7 @@ from coordinator.configuration.comparing import is_of_no_revision
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.network_pb2 import Network
 from gateway.api.federation.v1.revision_pb2 import ProposedRevision
 from gateway.cli.exits import NotDone
 from gateway.errors import Refused
@@ -37,6 +39,14 @@ def in_force(connection: Connection) -> contract.GetConfigurationResponse:
             ConfigurationServiceStub(channel).GetConfiguration, contract.GetConfigurationRequest(), TIMEOUT
         )
     )
+
+
+def network_in_force(connection: Connection) -> Network:
+    """The registry of the network in force, which has the names of its elements. Raises as `Connection.ask`."""
+    request = contract.GetConfigurationRequest(read_mask=FieldMask(paths=["network"]))
+    stub = ConfigurationServiceStub
+    answer = connection.ask(lambda channel: invoke(stub(channel).GetConfiguration, request, TIMEOUT))
+    return answer.configuration.network
 
 
 def content_in_force(connection: Connection) -> contract.GetConfigurationResponse:

@@ -10,11 +10,12 @@ from coordinator.cli.asking import Asking, asks
 from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import Connection
 from coordinator.cli.exit_codes import EPILOG
-from coordinator.cli.federation.in_force import in_force
+from coordinator.cli.federation.in_force import in_force, network_in_force
 from coordinator.cli.network.matrix_page import page
 from coordinator.cli.network.network_view import print_matrix, print_ways
 from coordinator.cli.output import tell_unanswered
 from coordinator.network.rules import FIGURES, Change, changed_links, parsed_change
+from coordinator.wording.elements import names_in
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.federation.v1.network_pb2 import Link
@@ -105,7 +106,7 @@ def paths(
     request = contract.FindPathsRequest(start=start, end=end, basis=basis)
     response = asking.ask(lambda channel: PathServiceStub(channel).FindPaths, request, _SECONDS)
     tell_unanswered(response.unanswered)
-    asking.tell(response, lambda found: print_ways(found, quality_class))
+    asking.tell(response, lambda found: print_ways(found, quality_class, names_in(network_in_force(asking.link))))
     _require_way(response.paths)
 
 
@@ -146,11 +147,11 @@ def matrix(
         _keep_only(response, region)
     tell_unanswered(response.unanswered)
     if html is not None:
-        text = page(response, quality_class, datetime.now(UTC), current_language())
+        text = page(response, network_in_force(asking.link), quality_class, datetime.now(UTC), current_language())
         write_out(html, text)
         click.echo(translated("{path} was written", path=html), err=True)
     else:
-        asking.tell(response, lambda found: print_matrix(found, quality_class))
+        asking.tell(response, lambda found: print_matrix(found, quality_class, names_in(network_in_force(asking.link))))
 
 
 def _basis(

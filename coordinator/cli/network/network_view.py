@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 from rich.text import Text
 
+from coordinator.wording.elements import LINK, SITE, told_elements
 from coordinator.wording.paths import (
     told_basis,
     told_delay,
@@ -16,29 +17,31 @@ from coordinator.wording.paths import (
     told_verdict,
 )
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.cli.problems import Names
 from gateway.cli.terminal import print_table
 from gateway.wording.languages import enumerated, translated
+from gateway.wording.terms import region_name
 
 Row = Sequence[str | Text]
 
 
-def print_ways(response: contract.FindPathsResponse, quality_class: str) -> None:
+def print_ways(response: contract.FindPathsResponse, quality_class: str, names: Names) -> None:
     """Prints the best path and the alternative, each with its quality now and after the changes."""
-    if down := told_down(response.down):
+    if down := told_down(response.down, names):
         click.echo(down)
     if response.HasField("changed"):
         click.echo(translated("Before"))
-    _print_site_paths(response.paths, quality_class)
+    _print_site_paths(response.paths, quality_class, names)
     if response.HasField("changed"):
         click.echo(translated("After"))
-        _print_site_paths(response.changed, quality_class)
+        _print_site_paths(response.changed, quality_class, names)
         if gain := told_gain(response.paths, response.changed):
             click.echo(gain)
 
 
-def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -> None:
+def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str, names: Names) -> None:
     """Prints a line for each pair of regions."""
-    if down := told_down(response.down):
+    if down := told_down(response.down, names):
         click.echo(down)
     columns = [
         translated("starts at"),
@@ -56,8 +59,10 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
         columns.append(translated("delay after"))
     if has_changes and quality_class:
         columns.append(translated("{quality_class} after", quality_class=quality_class))
-    print_table(columns, [_pair_row(pair, quality_class, has_changes=has_changes) for pair in response.pairs])
-    apart = enumerated(f"{pair.start} {pair.end}" for pair in response.pairs if pair.paths.apart)
+    print_table(columns, [_pair_row(pair, quality_class, names, has_changes=has_changes) for pair in response.pairs])
+    apart = enumerated(
+        f"{region_name(pair.start)} {region_name(pair.end)}" for pair in response.pairs if pair.paths.apart
+    )
     if apart:
         click.echo(
             translated(
@@ -66,14 +71,14 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
         )
 
 
-def _pair_row(pair: contract.RegionPaths, quality_class: str, *, has_changes: bool) -> Row:
+def _pair_row(pair: contract.RegionPaths, quality_class: str, names: Names, *, has_changes: bool) -> Row:
     best, alternative = pair.paths.best, pair.paths.alternative
     is_reached = pair.paths.HasField("best")
-    row: list[str | Text] = [pair.start, pair.end, *_figures(best, is_reached=is_reached)]
+    row: list[str | Text] = [region_name(pair.start), region_name(pair.end), *_figures(best, is_reached=is_reached)]
     if quality_class:
         row += [_verdict(best), told_left(best.budget)] if is_reached else ["", ""]
     row.append(told_delay(alternative.quality.delay_us) if pair.paths.HasField("alternative") else "–")
-    row.append(" ".join(pair.paths.shared_links))
+    row.append(told_elements(LINK, pair.paths.shared_links, names))
     if has_changes:
         is_reached = pair.changed.HasField("best")
         row.append(told_delay(pair.changed.best.quality.delay_us) if is_reached else translated("no way"))
@@ -93,23 +98,23 @@ def _verdict(path: contract.NetworkPath) -> Text:
     return Text(told_verdict(path), style="" if path.budget.kept else "red")
 
 
-def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
+def _print_site_paths(found: contract.SitePaths, quality_class: str, names: Names) -> None:
     for is_there, path, title in (
         (found.HasField("best"), found.best, translated("Best path")),
         (found.HasField("alternative"), found.alternative, translated("Alternative")),
     ):
         if is_there:
             click.echo(title)
-            _print_path(path, quality_class)
-    if shared := told_shared(found, {}):
+            _print_path(path, quality_class, names)
+    if shared := told_shared(found, names):
         click.echo(shared)
     if found.apart:
         click.echo(translated("Two paths that share less with each other, without the best one"))
         for path in found.apart:
-            _print_path(path, quality_class)
+            _print_path(path, quality_class, names)
 
 
-def _print_path(path: contract.NetworkPath, quality_class: str) -> None:
+def _print_path(path: contract.NetworkPath, quality_class: str, names: Names) -> None:
     columns = [
         translated("link"),
         translated("starts at"),
@@ -121,9 +126,9 @@ def _print_path(path: contract.NetworkPath, quality_class: str) -> None:
     ]
     rows: list[Row] = [
         (
-            hop.link,
-            hop.start,
-            hop.end,
+            told_elements(LINK, [hop.link], names),
+            told_elements(SITE, [hop.start], names),
+            told_elements(SITE, [hop.end], names),
             told_delay(hop.quality.delay_us),
             told_delay(hop.quality.delay_variation_us),
             told_loss(hop.quality.loss_ppb),
