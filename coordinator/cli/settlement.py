@@ -1,5 +1,6 @@
 """`coordinator settlement`."""
 
+from collections.abc import Callable
 from functools import partial
 
 import click
@@ -7,7 +8,7 @@ import click
 from coordinator.cli.asking import Asking, asks
 from coordinator.cli.exit_codes import EPILOG
 from coordinator.cli.output import tell_unanswered
-from coordinator.oversight.settlement_rules import is_paid
+from coordinator.oversight.settlement_rules import first_signing_day, is_paid
 from coordinator.wording.settlement import (
     Pairs,
     by_pair,
@@ -17,12 +18,13 @@ from coordinator.wording.settlement import (
     told_amount,
     told_debt,
     told_sums,
+    why_no_statement,
 )
 from gateway.api.coordinator.v1 import settlement_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import SettlementPosition
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2_grpc import SettlementOversightServiceStub
 from gateway.cli.table import Table, TableColumn
-from gateway.wording.languages import translated
+from gateway.wording.languages import remarked, translated
 from gateway.wording.terms import region_name
 
 
@@ -42,19 +44,19 @@ def settlement(asking: Asking, month: str) -> None:
     """
     request = contract.ReportSettlementRequest(month=month)
     response = asking.ask(lambda channel: SettlementOversightServiceStub(channel).ReportSettlement, request)
-    asking.tell(response, print_matrix)
+    asking.tell(response, lambda found: print_matrix(found, month))
     tell_unanswered(response.unanswered)
 
 
-def print_matrix(response: contract.ReportSettlementResponse) -> None:
-    """Prints the debts of each pair and the position of each region."""
+def print_matrix(response: contract.ReportSettlementResponse, month: str) -> None:
+    """Prints the debts of each pair in a month, YYYY-MM, and the position of each region."""
     if not response.pairs:
         click.echo(translated("No statement was signed or proposed for this month yet."))
         told = translated("The amounts by today's records: `region-node settlement show REGION MONTH` in a region.")
         click.echo(told)
         return
     pairs = by_pair(response.pairs)
-    _table(pairs).show(regions_of(pairs))
+    _table(pairs, partial(_missing, response, first_signing_day(month))).show(regions_of(pairs))
     for each in response.pairs:
         if each.differs:
             click.echo(differing(each))
@@ -73,12 +75,17 @@ _POSITIONS = Table[SettlementPosition](
 )
 
 
-def _table(pairs: Pairs) -> Table[str]:
-    """A row for each debtor, a column for each creditor."""
-    columns = (TableColumn(region_name(each), partial(_debt, pairs, each)) for each in regions_of(pairs))
+def _table(pairs: Pairs, missing: Callable[[str, str], str]) -> Table[str]:
+    """A row for each debtor, a column for each creditor. `missing` tells of a pair without a statement."""
+    columns = (TableColumn(region_name(each), partial(_debt, pairs, missing, each)) for each in regions_of(pairs))
     return Table(TableColumn("owes", region_name), *columns)
 
 
-def _debt(pairs: Pairs, creditor: str, debtor: str) -> str:
+def _missing(response: contract.ReportSettlementResponse, day: str, debtor: str, creditor: str) -> str:
+    told, remark = why_no_statement(response, debtor, creditor, day)
+    return remarked(told, remark) if remark else told
+
+
+def _debt(pairs: Pairs, missing: Callable[[str, str], str], creditor: str, debtor: str) -> str:
     pair = debt(pairs, debtor, creditor)
-    return "" if pair is None else told_debt(pair, debtor, is_paid=is_paid(pair))
+    return missing(debtor, creditor) if pair is None else told_debt(pair, debtor, is_paid=is_paid(pair))

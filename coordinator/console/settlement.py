@@ -16,6 +16,7 @@ from coordinator.wording.settlement import (
     told_amount,
     told_debt,
     told_sums,
+    why_no_statement,
 )
 from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import (
     ReportSettlementRequest,
@@ -102,13 +103,8 @@ def _matrix(pairs: Pairs, missing: Callable[[str, str], Cell]) -> Table:
 
 
 def _missing(visit: Visit, answer: ReportSettlementResponse, debtor: str, creditor: str) -> Cell:
-    """Why two regions have no statement; nothing for a region and itself."""
-    if debtor == creditor:
-        return Cell("")
-    if {debtor, creditor} & {each.region for each in answer.unanswered}:
-        return Cell(translated("not known: a region has not answered"))
-    day = first_signing_day(_month(visit))
-    return Cell(translated("no statement yet"), note=translated("regions sign from {day} on", day=day))
+    told, remark = why_no_statement(answer, debtor, creditor, first_signing_day(_month(visit)))
+    return Cell(told, note=remark)
 
 
 def _debt(pairs: Pairs, debtor: str, creditor: str) -> Cell | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, ReportSettlementResponse
 from gateway.api.region.v1.settlement_pb2 import SettlementState
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.values.money import in_major_units
@@ -36,6 +36,17 @@ def told_debt(pair: PairSettlement, debtor: str, *, is_paid: bool) -> str:
         is_zero = not any(each.minor_units for each in pair.net)
         return amounts if is_zero else remarked(amounts, translated("paid") if is_paid else _unpaid(pair))
     return remarked(amounts, value_word(SettlementState.DESCRIPTOR, pair.state))
+
+
+def why_no_statement(
+    answer: ReportSettlementResponse, debtor: str, creditor: str, first_signing_day: str
+) -> tuple[str, str]:
+    """Why two regions have no statement, and a remark on it; empty for a region and itself. The day is YYYY-MM-DD."""
+    if debtor == creditor:
+        return "", ""
+    if {debtor, creditor} & {each.region for each in answer.unanswered}:
+        return translated("not known: a region has not answered"), ""
+    return translated("no statement yet"), translated("regions sign from {day} on", day=first_signing_day)
 
 
 def _unpaid(pair: PairSettlement) -> str:

@@ -11,13 +11,13 @@ import region_node
 from coordinator.cli.reconciliation import print_pairs
 from coordinator.cli.settlement import print_matrix
 from coordinator.wording.order_explained import explained
-from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace
+from gateway.api.coordinator.v1.administration_pb2 import GetOrderTraceResponse, RegionTrace, UnansweredRegion
 from gateway.api.coordinator.v1.reconciliation_oversight_service_pb2 import (
     PairDay,
     PairStanding,
     ReportReconciliationResponse,
 )
-from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import ReportSettlementResponse
+from gateway.api.coordinator.v1.settlement_oversight_service_pb2 import PairSettlement, ReportSettlementResponse
 from gateway.api.federation.v1.configuration_pb2 import JointMilestoneKind
 from gateway.api.region.v1.issue_pb2 import Issue
 from gateway.api.region.v1.joint_order_pb2 import JointAwaiting, JointItem, JointItemState, JointOrder, JointOrderState
@@ -151,10 +151,28 @@ def test_a_pair_that_differs_is_told_the_command_that_names_the_records(
 def test_a_month_without_statements_is_told_the_command_that_has_its_amounts(
     capsys: pytest.CaptureFixture[str], language: str
 ) -> None:
-    print_matrix(ReportSettlementResponse())
+    print_matrix(ReportSettlementResponse(), "2026-11")
     shown = capsys.readouterr().out
     assert "region-node settlement show" in shown
     assert {"en": "signed or proposed", "zh": "尚无"}[language] in shown
+
+
+def test_a_pair_without_a_statement_is_told_why_beside_pairs_that_have_one(
+    capsys: pytest.CaptureFixture[str], language: str
+) -> None:
+    pairs = [
+        PairSettlement(first_region="guangdong", second_region="sichuan"),
+        PairSettlement(first_region="hunan", second_region="sichuan"),
+        PairSettlement(first_region="sichuan", second_region="yunnan"),
+    ]
+    away = UnansweredRegion(region="yunnan", reason=Reason.REASON_REGION_UNREACHABLE)
+    print_matrix(ReportSettlementResponse(pairs=pairs, unanswered=[away]), "2026-11")
+    shown = capsys.readouterr().out
+    told = {
+        "en": ("no statement yet (regions sign from 2026-12-01 on)", "not known: a region has not answered"),
+        "zh": ("尚无结算单（各地区自2026-12-01起签署）", "尚不清楚：有地区未答复"),
+    }[language]
+    assert [shown.count(each) for each in told] == [2, 4]
 
 
 @pytest.mark.parametrize(
