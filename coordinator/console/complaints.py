@@ -7,6 +7,7 @@ from datetime import timedelta
 from coordinator.console import complaint, rpcs
 from coordinator.console.filters import REGION, any_region_of
 from coordinator.console.tables_page import heads
+from coordinator.oversight.complaint_rules import is_with_body, levels
 from coordinator.wording.answers import unanswered_lines
 from coordinator.wording.complaints import told_responsible
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
@@ -30,10 +31,9 @@ from gateway.wording.words import value_word
 PATH = "/complaints"
 _ONLY, _LEVEL, _CATEGORY, _ENDED = "only", "level", "category", "ended"
 _OVERDUE, _SOON, _UNCLASSIFIED = "overdue", "soon", "unclassified"
-_LEVELS = ("1", "2", "3", "4", "5")
+_LEVELS = tuple(map(str, levels()))
 _YES = "yes"
 _DUE_WITHIN = timedelta(hours=24)  # of a complaint that is due soon
-_HIGH = 3  # the level from which the coordination body has it
 _MOST = 50  # complaints of a page
 
 
@@ -105,7 +105,7 @@ def _table(visit: Visit, complaints: Sequence[ComplaintHeader]) -> Table:
                     note=category_name(each.category) or translated("not classified"),
                 ),
                 complaint_state_cell(each),
-                Cell(f"L{each.level}", badge="late" if each.level >= _HIGH else "calm"),
+                Cell(f"L{each.level}", badge="late" if is_with_body(each.level) else "calm"),
                 Cell(value_word(ComplaintSeverity.DESCRIPTOR, each.severity)),
                 due_cell(each.due_time, visit.now),
                 Cell(told_responsible(each)),

@@ -5,6 +5,17 @@ from collections.abc import Mapping, Sequence
 from coordinator.oversight.rules import best_told
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.errors import invalid
+from gateway.federation.body import HIGHEST_LEVEL, escalation_level
+
+
+def levels() -> range:
+    """The levels to which a complaint can be raised."""
+    return range(1, HIGHEST_LEVEL + 1)
+
+
+def is_with_body(level: int) -> bool:
+    """Whether a complaint of this level has reached the coordination body."""
+    return level >= escalation_level(1)
 
 
 def first_contact(ticket_id: str) -> str:

@@ -15,6 +15,7 @@ FABRIC = ("gateway.api", "gateway.errors", "gateway.time", "gateway.values", "ga
 DOORS = {
     "coordinator/console": (
         "coordinator.configuration.comparing.changes_of",
+        "coordinator.oversight.complaint_rules.",
         "coordinator.oversight.settlement_rules.",
         "gateway.cli.problems.Names",
         "gateway.cli.problems.told_",
@@ -82,10 +83,12 @@ REFUSALS = {
     "region_node/open_api/customer_bills.py::_unknown": "TM Forum has an id for a bill, and the RPC has a month",
     "region_node/open_api/hub.py::hub_routes.got": "TM Forum has an address for a listener, and the RPC has a list",
 }
+MEASURES: Mapping[str, str] = {}
 RULES: Mapping[Rule, Mapping[str, str]] = {
     web_doors.states_compared: STATES,
     web_doors.quantities_reckoned: QUANTITIES,
     web_doors.refusals_made: REFUSALS,
+    web_doors.measures_fixed: MEASURES,
 }
 SET = "a condition that stands in a template twice has a name"
 PLACES = "the id of a field is that of its form and its name"
@@ -142,6 +145,10 @@ def test_a_template_of_a_console_has_markup_loops_and_simple_conditions_alone() 
         (web_doors.quantities_reckoned, "visit.now - begun"),
         (web_doors.quantities_reckoned, "bill.total.minor_units > 0"),
         (web_doors.quantities_reckoned, "days * timedelta(days=1)"),
+        (web_doors.measures_fixed, "complaint.level >= rules.HIGH"),
+        (web_doors.measures_fixed, "complaint.level == 3"),
+        (web_doors.measures_fixed, "order.home_region == 'sichuan'"),
+        (web_doors.measures_fixed, "region in ('sichuan', 'hunan')"),
         (web_doors.refusals_made, "Refused(Reason.REASON_ORDER_NOT_FOUND)"),
     ],
 )
@@ -149,9 +156,16 @@ def test_a_rule_in_a_door_is_seen_with_its_place(rule: Rule, text: str) -> None:
     assert [place for place, _ in rule(Source("x.py", f"class C:\n  def f(self):\n    return {text}\n"))] == ["C.f"]
 
 
+def test_a_level_that_a_module_names_is_seen_as_its_figure_is() -> None:
+    source = Source("x.py", "A, HIGH = 'a', 3\ndef f(each):\n    return each.level in (HIGH, 4)\n")
+    assert [place for place, _ in web_doors.measures_fixed(source)] == ["f"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "region in (each.start, each.end)",
+        "order.region == ''",
         "order_state(order.state)",
         "len(rows) > MOST",
         "first + MOST",
@@ -169,6 +183,8 @@ def test_words_sizes_of_lists_and_wrong_forms_are_no_rules(text: str) -> None:
     [
         ("{% if order.amount > 0 %}x{% endif %}", {"Compare"}),
         ("{% if order.count == 3 %}x{% endif %}", {"Compare"}),
+        ("{% if order.home_region == 'sichuan' %}x{% endif %}", {"Compare"}),
+        ("{% if level == high %}x{% endif %}", {"Compare"}),
         ("{{ order.amount * 2 }}", {"Mul"}),
         ("{{ rows | sum }}", {"Filter"}),
         ("{% if rows is defined %}x{% endif %}", {"Test"}),
