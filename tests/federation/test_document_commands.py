@@ -67,7 +67,9 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     assert "文件编号" in (await here.run("list", "--number", number, "--lang", "zh")).out
     checked = await here.run("check", "SUSPEND", "--number", number)
     assert checked.code == 0, checked
-    assert "on file, henan" in checked.out
+    assert re.search("ID_ORIG +on file, henan", checked.out), checked.out
+    checked = await here.run("check", "SUSPEND", "--number", number, "--lang", "zh")
+    assert "机主有效身份证件原件（ID_ORIG）" in checked.out, checked.out
     missing = await here.run("check", "TERMINATE", "--number", number, "--brings", "SIM")
     assert missing.code == 1
     assert "Missing: " in missing.out
