@@ -12,6 +12,7 @@ from typing import Literal
 _WIDTH = 720
 _LABEL = 250  # left of bars, for their names
 _VALUE = 80  # at least, right of bars, for their figures
+_TRACK = _WIDTH / 3  # at least, for the bars themselves
 _BAR, _GAP = 16, 10
 _RADIUS = 2
 _THICK = 2  # of the line of an interval or a target
@@ -131,7 +132,7 @@ def bars(
     labels: list[Label] = []
     rectangles: list[Rectangle] = []
     told = max((width_of(bar.told) for _, group in groups for bar in group), default=0.0)
-    room, top = _WIDTH - _LABEL - max(_VALUE, _APART + told), _GAP
+    room, top = max(_TRACK, _WIDTH - _LABEL - max(_VALUE, _APART + told)), _GAP
 
     def width_to(value: float) -> float:
         return room * max(0.0, min(value / most, 1.0)) if most else 0.0
@@ -148,7 +149,8 @@ def bars(
                 low, high = map(width_to, bar.interval)
                 middle = top + (_BAR - _THICK) / 2
                 rectangles.append(Rectangle(_LABEL + low, middle, high - low, "whisker", _THICK, hint=hint))
-            labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, bar.told))
+            figure = _shortened(bar.told, _WIDTH - _LABEL - room - _APART)
+            labels.append(Label(_LABEL + room + _APART, top + _BAR / 2, figure, hint=bar.told))
             top += _BAR
         top += _GAP
     if target is not None:

@@ -222,12 +222,13 @@ def test_no_bar_leaves_its_chart(values: list[float | None], most: float) -> Non
     assert all(each.y + each.height < chart.height for each in drawn)
 
 
-def test_no_figure_beside_a_bar_leaves_its_chart() -> None:
-    told = "123456.78 CNY"
+@pytest.mark.parametrize("told", ["123456.78 CNY", f"123456.78 {'W' * 90}"])
+def test_no_figure_beside_a_bar_leaves_its_chart_or_takes_the_room_of_the_bars(told: str) -> None:
     chart = bars(Caption("x", "x", "x"), [("2026-11", [Bar(1, "0.00 CNY"), Bar(2, told)])], 2)
     ends = [each.x + width_of(each.text) for each in chart.labels if each.anchor == "start"]
     assert max(ends) <= chart.width
-    assert max(each.width for each in chart.rectangles) > chart.width / 3
+    assert max(each.width for each in chart.rectangles) >= chart.width / 3
+    assert told in {each.hint for each in chart.labels}
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=40))
