@@ -134,6 +134,7 @@ class Tab:
         answer: Json = json.loads(await self._socket.receive_str(timeout=_SECONDS))
         if answer.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
             self.problems.append(json.dumps(answer["params"]))
+        assert answer.get("method") != "Page.javascriptDialogOpening", f"a script has opened a dialog: {answer}"
         self._loads += answer.get("method") == "Page.loadEventFired"
         return answer
 

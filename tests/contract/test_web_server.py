@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -81,7 +81,13 @@ class Process:
         self.denied: list[tuple[str, str]] = []
         self.port = 0
 
-    async def server(self, show: Handler | None = None, *, needs_certificate: bool = True) -> WebServer:
+    async def server(
+        self,
+        show: Handler | None = None,
+        apis: Mapping[str, web.Application] | None = None,
+        *,
+        needs_certificate: bool = True,
+    ) -> WebServer:
         border = BorderPorts(
             federation=FEDERATION,
             access=AccessRules([], own_region="sichuan", require_scope=require_scope),
@@ -92,7 +98,9 @@ class Process:
         )
         pages = [Page(PATH, NAME, READERS, show or _show)]
         malformed = {ROOT: told_malformed}
-        return WebServer(pages, self.credentials, border, needs_certificate=needs_certificate, malformed=malformed)
+        return WebServer(
+            pages, self.credentials, border, apis, needs_certificate=needs_certificate, malformed=malformed
+        )
 
     async def _deny(self, identity: Identity, path: str, refused: Refused) -> None:
         self.denied.append((identity.path, reason_name(refused.reason)))
