@@ -3,10 +3,10 @@
 They work on every kind alike. Each port defaults to doing nothing, so a kind names only the ports that concern it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
@@ -14,6 +14,8 @@ from gateway.store.timers import is_set, set_timer
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.node.context import RegionContext
 from region_node.records.purging.port import Purger
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,20 @@ class Customer:
     """The ids of the lines."""
     accounts: Sequence[str]
     passed: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Numbers of ended lines that other regions have by now, with these regions.
+    """Numbers of ended lines that other regions have by now, with these regions."""
 
-    A record that such a region was the home for is another customer's.
-    """
+    def records(self, about: Callable[[str], Iterable[Record]], home: Callable[[Record], str]) -> list[Record]:
+        """The records about all numbers, but for those of the next customers of passed numbers.
+
+        `about` gives the records about a number, E.164. `home` gives the home region of a record, asked only where the
+        number has passed: a record is the next customer's if the region that has the number now was its home.
+        """
+        return [
+            each
+            for number in self.numbers
+            for each in about(number)
+            if number not in self.passed or home(each) != self.passed[number]
+        ]
 
 
 @dataclass(frozen=True)

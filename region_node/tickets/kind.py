@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
@@ -170,6 +171,10 @@ class TicketKind(Generic[M, R]):
         return tx.first(int, sql, id=ticket_id, before=before) is not None
 
     def _kept_of(self, tx: Transaction, customer: Customer) -> Sequence[Kept]:
+        def home(each: _AboutNumber) -> str:
+            facts = self._facts(tx, each.ticket_id)
+            return "" if facts is None else facts.home
+
         return [
             Kept(
                 each.ticket_id,
@@ -177,14 +182,8 @@ class TicketKind(Generic[M, R]):
                 (each.origin_region, each.owner_region, *self.kept_in(tx, each.ticket_id)),
                 is_told=False,
             )
-            for number in customer.numbers
-            for each in self._about(tx, number)
-            if number not in customer.passed or self._home_then(tx, each.ticket_id) != customer.passed[number]
+            for each in customer.records(partial(self._about, tx), home)
         ]
-
-    def _home_then(self, tx: Transaction, ticket_id: str) -> str:
-        facts = self._facts(tx, ticket_id)
-        return "" if facts is None else facts.home
 
     def _forget(self, tx: Transaction, ticket_id: str) -> None:
         self.forget(tx, ticket_id)

@@ -1,6 +1,7 @@
 """The orders of a customer under erasure."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.store.port import Transaction
@@ -20,6 +21,7 @@ class AboutCustomer:
     waiting: int
     """How many envelopes about it are still on their way."""
     traceparent: str
+    home_region: str
 
     @property
     def is_open(self) -> bool:
@@ -29,7 +31,7 @@ class AboutCustomer:
 
 _ABOUT = (
     "SELECT order_id, origin_region, state,"
-    " (SELECT COUNT(*) FROM outbox WHERE outbox.subject = orders.order_id AND closed IS NULL), traceparent"
+    " (SELECT COUNT(*) FROM outbox WHERE outbox.subject = orders.order_id AND closed IS NULL), traceparent, home_region"
     " FROM orders WHERE erased = 0 AND "
 )
 _WITHOUT_NUMBER = "SELECT order_id FROM orders WHERE erased = 0 AND number = ''"
@@ -37,18 +39,13 @@ _WITHOUT_NUMBER = "SELECT order_id FROM orders WHERE erased = 0 AND number = ''"
 
 def orders_about(tx: Transaction, customer: Customer) -> list[AboutCustomer]:
     """The orders about a customer's lines: by their numbers, and by the lines that they opened."""
-    found = [
-        order
-        for number in customer.numbers
-        for order in tx.all(
-            AboutCustomer,
-            f"{_ABOUT}number = :number AND (:other = '' OR home_region <> :other) ORDER BY order_id",
-            number=number_index(tx, number),
-            other=customer.passed.get(number, ""),
-        )
-    ]
+    found = customer.records(partial(_about, tx), lambda each: each.home_region)
     opening = [each for each in tx.all(str, _WITHOUT_NUMBER) if f"line-{order_tag(each)}" in customer.lines]
     return [
         *found,
         *(each for order_id in opening for each in tx.all(AboutCustomer, f"{_ABOUT}order_id = :id", id=order_id)),
     ]
+
+
+def _about(tx: Transaction, number: str) -> list[AboutCustomer]:
+    return tx.all(AboutCustomer, f"{_ABOUT}number = :number ORDER BY order_id", number=number_index(tx, number))

@@ -1,6 +1,7 @@
 """The registration of complaints for erasure, legal holds and retention. A case goes as a whole."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -42,12 +43,7 @@ from region_node.records.kinds import (
 
 
 def _about_customer(tx: Transaction, customer: Customer) -> list[AboutNumber]:
-    return [
-        each
-        for number in customer.numbers
-        for each in complaints_about(tx, number)
-        if number not in customer.passed or _home(tx, each.ticket_id) != customer.passed[number]
-    ]
+    return customer.records(partial(complaints_about, tx), lambda each: _home(tx, each.ticket_id))
 
 
 def _home(tx: Transaction, ticket_id: str) -> str:
