@@ -27,6 +27,8 @@ from gateway.wording.acts import acts
 from gateway.wording.languages import SUMMARIES, SpeakingGroup, help_texts, helped
 from gateway.wording.words import words
 from region_node.cli.main import main as region_node
+from region_node.console.words import NOTICES
+from region_node.network.measurements.causes import CAUSES
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = "gateway"
@@ -49,6 +51,7 @@ def main() -> int:
 def wanted_texts() -> dict[str, list[str]]:
     """The texts in the code, by the package whose catalogue holds them; what both programs say is shared."""
     found = {package: {*_told_in(package), *_help_of(group)} for package, group in PROGRAMS.items()}
+    found["region_node"].update(CAUSES.values(), NOTICES.values())
     shared = {*_told_in(SHARED), *words(), *acts()} | set.intersection(*found.values())
     return {SHARED: sorted(shared), **{package: sorted(texts - shared) for package, texts in found.items()}}
 

@@ -46,6 +46,35 @@ _ISSUE_BADGES: Mapping[IssueState.ValueType, str] = {
     IssueState.ISSUE_STATE_DECIDED: "near",
     IssueState.ISSUE_STATE_CLOSED: "done",
 }
+NOTICES: Mapping[str, str] = {
+    "bill": "bill",
+    "abnormal-bill": "unusually high bill",
+    "suspension-ahead": "line to be suspended",
+    "suspended": "suspended line",
+    "termination-ahead": "line to be terminated",
+    "terminated": "terminated line",
+    "resumed": "resumed line",
+    "one-time-code": "one-time code",
+    "password-changed": "new password",
+    "password-reset": "password reset",
+    "other-contact": "other contact",
+    "consent-given": "consent given",
+    "consent-withdrawn": "consent withdrawn",
+    "planned-outage": "planned outage",
+    "network-problem": "problem of the network",
+    "fault": "fault",
+    "contact-changed": "changed contact",
+    "service-credit": "service credit",
+    "account-corrected": "corrected account",
+    "joint": "joint order",
+    "complaint": "complaint",
+    "support": "support request",
+    "move": "move to another region",
+    "order-verify": "code for an order",
+    "contract-reminder": "end of a contract",
+    "survey": "satisfaction survey",
+}
+"""The kinds of notices that `PURPOSES` lists, in English."""
 
 
 def number_fact(visit: Visit, number: str) -> Fact:
@@ -71,35 +100,8 @@ def applicant_name(applicant: Applicant.ValueType) -> str:
 
 def notice_name(kind: str) -> str:
     """The kind of a notice to a customer; as it came for an unknown one."""
-    names = {
-        "bill": translated("bill"),
-        "abnormal-bill": translated("unusually high bill"),
-        "suspension-ahead": translated("line to be suspended"),
-        "suspended": translated("suspended line"),
-        "termination-ahead": translated("line to be terminated"),
-        "terminated": translated("terminated line"),
-        "resumed": translated("resumed line"),
-        "one-time-code": translated("one-time code"),
-        "password-changed": translated("new password"),
-        "password-reset": translated("password reset"),
-        "other-contact": translated("other contact"),
-        "consent-given": translated("consent given"),
-        "consent-withdrawn": translated("consent withdrawn"),
-        "planned-outage": translated("planned outage"),
-        "network-problem": translated("problem of the network"),
-        "fault": translated("fault"),
-        "contact-changed": translated("changed contact"),
-        "service-credit": translated("service credit"),
-        "account-corrected": translated("corrected account"),
-        "joint": translated("joint order"),
-        "complaint": translated("complaint"),
-        "support": translated("support request"),
-        "move": translated("move to another region"),
-        "order-verify": translated("code for an order"),
-        "contract-reminder": translated("end of a contract"),
-        "survey": translated("satisfaction survey"),
-    }
-    return names.get(listed_kind(kind), kind)
+    name = NOTICES.get(listed_kind(kind))
+    return kind if name is None else translated(name)
 
 
 def fault_state(state: FaultState.ValueType) -> str:
