@@ -14,12 +14,12 @@ from gateway.time.looks import until_look
 from region_node.app.registered import KINDS
 from region_node.node.context import RegionContext
 from region_node.records.kinds import RowFill
+from region_node.requests.open_work import rest_after
 
 LOOK = 600.0
 """Seconds between two looks."""
 _PAGE = 100  # rows in one transaction, for which everything else of the region waits
 _REST = 4  # times as long as a page took: lists lack older rows until the end of a fill
-_LONGEST_REST = 1.0  # seconds: a page also waits for its turn
 _log = logging.getLogger(__name__)
 
 
@@ -55,14 +55,9 @@ class RowFilling:
             filled += page
             if page < _PAGE:
                 break
-            await asyncio.sleep(rest_after(loop.time() - began))
+            await asyncio.sleep(rest_after(loop.time() - began, _REST))
         if filled:
             _log.info("%d rows of an earlier version have been filled: %s", filled, name)
 
     def _page(self, fill: RowFill, tx: Transaction) -> int:
         return fill(tx, self._context, _PAGE)
-
-
-def rest_after(taken: float) -> float:
-    """The seconds between a page that took so long and the next one."""
-    return min(_LONGEST_REST, _REST * taken)

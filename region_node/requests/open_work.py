@@ -17,14 +17,14 @@ LOOK = 10.0
 """Seconds between two counts."""
 _REST = 100  # times as long as a page took, as far as the longest rest goes: the store has other work
 LONGEST_REST = 1.0
-"""Seconds between two pages at most: a page also waits for its turn, and a count under a flood has to end."""
+"""Seconds between two pages at most: a page also waits for its turn, and work under a flood has to end."""
 
 _log = logging.getLogger(__name__)
 
 
-def rest_after(taken: float) -> float:
-    """The seconds between a page that took so long and the next one."""
-    return min(LONGEST_REST, _REST * taken)
+def rest_after(taken: float, times: int = _REST) -> float:
+    """The seconds between a page that took so long and the next one: `times` as long, or the longest rest."""
+    return min(LONGEST_REST, times * taken)
 
 
 class OpenWorkWatch:

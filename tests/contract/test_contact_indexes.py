@@ -30,6 +30,7 @@ from region_node.customers.known_statuses import keep_known
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED
 from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults, update_fault
 from region_node.node.context import RegionContext
+from region_node.requests.open_work import rest_after
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 from tests.simulation.world import keys
@@ -155,8 +156,8 @@ def test_a_fill_is_logged_at_its_begin_and_end_and_only_where_rows_are_left(
     )
 
 
-def test_a_fill_rests_a_few_times_as_long_as_its_page_took_and_never_longer_than_a_second() -> None:
-    assert [row_fills.rest_after(taken) for taken in (0.0, 0.01, 0.2, 60.0)] == [0.0, 0.04, 0.8, 1.0]
+def test_a_loop_of_pages_rests_some_times_as_long_as_its_page_took_and_never_longer_than_a_second() -> None:
+    assert [rest_after(taken, 4) for taken in (0.0, 0.01, 0.2, 60.0)] == [0.0, 0.04, 0.8, 1.0]
 
 
 def test_a_change_leaves_the_index_of_a_ticket_alone(adapter: Adapter) -> None:
