@@ -76,6 +76,13 @@ class Guangdong:
         self.sichuan.clock.instant += MINUTE
         return fence, comparison
 
+    async def show_loss(self) -> Loss:
+        """Guangdong answers from the next start of Sichuan's process on, and shows it a lost row."""
+        self.is_away = False
+        fence, _ = await self.restart()
+        assert fence.loss is not None
+        return fence.loss
+
     async def lose_last(self) -> None:
         """Sichuan's database lacks the last of two commands."""
         await self.exchange("first")
@@ -109,10 +116,8 @@ def test_a_region_shows_a_lost_row_although_its_commands_and_restarts_come_befor
             fence, _ = await peer.restart()
             assert fence.is_open
             await peer.exchange(each)
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
-        assert fence.loss.catch_up_from == to_microseconds(NOW - BEFORE), "what came since the first start is told"
+        loss = await peer.show_loss()
+        assert loss.catch_up_from == to_microseconds(NOW - BEFORE), "what came since the first start is told"
         assert await peer.left() == []
 
     play_both(tmp_path, scenario)
@@ -125,9 +130,7 @@ def test_a_loss_between_two_starts_is_shown_too_by_a_region_that_has_answered_ab
         await peer.lose_last()
         await peer.restart()
         await peer.exchange("later")
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 
@@ -157,9 +160,7 @@ def test_starts_without_a_command_of_the_region_in_between_have_one_question(tmp
         await started(peer.sichuan, peer)
         await started(peer.sichuan, peer)
         assert await peer.left() == [(ORIGIN, NOW + 6 * MINUTE)]
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 
@@ -173,9 +174,7 @@ def test_the_questions_to_a_region_are_few_however_often_a_process_starts(tmp_pa
         left = await peer.left()
         assert len(left) == questions.MOST
         assert left[0] == (ORIGIN, NOW + MINUTE), "the oldest one stays"
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 
@@ -253,9 +252,7 @@ def test_a_region_shows_a_lost_row_behind_more_receipts_of_after_the_start_than_
         await peer.lose_last()
         await peer.restart()
         await peer.exchange("1", "2", "3", "4", "5")
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 

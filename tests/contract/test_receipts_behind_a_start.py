@@ -35,9 +35,7 @@ def test_a_lost_row_is_found_behind_receipts_that_a_clock_gone_back_has_given_si
         peer.sichuan.clock.instant = NOW
         await peer.exchange("1", "2", "3")
         peer.sichuan.clock.instant = NOW + 5 * MINUTE
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
         assert await peer.left() == []
 
     play_both(tmp_path, scenario)
@@ -55,9 +53,7 @@ def test_a_lost_row_is_found_whose_receipt_was_given_by_a_clock_that_was_ahead_o
         await peer.exchange("last")
         peer.sichuan.clock.instant = NOW
         await lose_after(peer.sichuan, kept)
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 
@@ -77,9 +73,7 @@ def test_one_question_about_several_starts_asks_for_the_rows_behind_the_first_on
         peer.sichuan.clock.instant = NOW
         await peer.exchange("1", "2", "3")
         peer.sichuan.clock.instant = NOW + 5 * MINUTE
-        peer.is_away = False
-        fence, _ = await peer.restart()
-        assert fence.loss is not None
+        await peer.show_loss()
 
     play_both(tmp_path, scenario)
 
