@@ -23,6 +23,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
+from gateway.federation.policy_rules import REMEDIES
 from gateway.wording.acts import acts
 from gateway.wording.languages import SUMMARIES, SpeakingGroup, help_texts, helped
 from gateway.wording.words import words
@@ -52,7 +53,7 @@ def wanted_texts() -> dict[str, list[str]]:
     """The texts in the code, by the package whose catalogue holds them; what both programs say is shared."""
     found = {package: {*_told_in(package), *_help_of(group)} for package, group in PROGRAMS.items()}
     found["region_node"].update(CAUSES.values(), NOTICES.values())
-    shared = {*_told_in(SHARED), *words(), *acts()} | set.intersection(*found.values())
+    shared = {*_told_in(SHARED), *words(), *acts(), *REMEDIES} | set.intersection(*found.values())
     return {SHARED: sorted(shared), **{package: sorted(texts - shared) for package, texts in found.items()}}
 
 

@@ -40,13 +40,7 @@ DAY_WORK = "day-work-of-operator"
 """The policy with the most acts and readings of an operator system in a day."""
 GIVEN_AWAY = "numbers-given-away"
 """The policy with the most numbers that a region may have given away."""
-
-UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
-"""The policies that limit money across a border, of the businesses that name them."""
-LIMITING = (
-    *UNREVIEWED,
-    LEGAL_DUTY_READINGS,
-    BILL_READINGS,
+ANOMALOUS = (
     "anomalous-lines-of-staff",
     "anomalous-lines-of-operator",
     "anomalous-lines-of-region",
@@ -54,9 +48,18 @@ LIMITING = (
     "anomalous-failures-of-operator",
     "anomalous-failures-of-region",
     "anomalous-lines-at-unusual-hours",
-    "unknown-numbers-of-staff",
-    "unknown-numbers-of-operator",
-    "unknown-numbers-of-region",
+)
+"""The policies with the most dealings in an hour: lines, failures, and lines at unusual hours."""
+UNKNOWN_NUMBERS = ("unknown-numbers-of-staff", "unknown-numbers-of-operator", "unknown-numbers-of-region")
+"""The policies with the most unknown numbers in an hour."""
+UNREVIEWED = (UNREVIEWED_AMOUNT, UNREVIEWED_OF_OPERATOR, UNREVIEWED_OF_REGION)
+"""The policies that limit money across a border, of the businesses that name them."""
+LIMITING = (
+    *UNREVIEWED,
+    LEGAL_DUTY_READINGS,
+    BILL_READINGS,
+    *ANOMALOUS,
+    *UNKNOWN_NUMBERS,
     OPEN_WORK,
     DAY_WORK,
     GIVEN_AWAY,

@@ -25,6 +25,12 @@ from gateway.federation.checks import (
 )
 from gateway.federation.policies import UNREVIEWED, missing_limits
 
+REMEDIES = (
+    "take each missing policy over from deploy/federation/policies.yaml, and apply the configuration",
+    "take each missing policy over from deploy/federation/policies.yaml; name unreviewed-… in the businesses that"
+    " deploy/federation/catalogue.yaml names them in; and apply the configuration",
+)
+"""The remedies of missing limits, in English: without and with a limit of money, which businesses name."""
 _TIMES = ("duration", "working_time")  # the kinds of limit that are a Duration
 _LONGEST_WORKING_TIME = timedelta(days=31)  # 744 hours: at an hour a day, two years
 
@@ -80,12 +86,15 @@ def policies_problems(policies: Collection[Policy], regions: Collection[str]) ->
 
 def limit_warnings(configuration: Configuration) -> list[str]:
     """Limits that are off for want of their policies, or of a business that names them; each with its remedy."""
-    remedy = "its limit is off; take it over from deploy/federation/policies.yaml"
-    of_money = f"{remedy}, and name it in the businesses that deploy/federation/catalogue.yaml names it in"
     return [
-        f"policies: {name} bounds nothing here: {of_money if name in UNREVIEWED else remedy}"
+        f"policies: {name} bounds nothing here: its limit is off; {limits_remedy([name])}"
         for name in missing_limits(configuration)
     ]
+
+
+def limits_remedy(missing: Collection[str]) -> str:
+    """The act that brings limiting policies into force which a configuration lacks, in English; one of REMEDIES."""
+    return REMEDIES[not set(UNREVIEWED).isdisjoint(missing)]
 
 
 def _national_problems(path: str, policy: Policy) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.policies import UNKNOWN_NUMBERS
 from gateway.store.port import Store
 from gateway.values.requesters import SELF_SERVICE
 
@@ -48,7 +49,7 @@ class MostUnknown(NamedTuple):
     @classmethod
     def of(cls, figure: Figure, region: str) -> "MostUnknown":
         """Those of the policies in force."""
-        return cls(*(figure(f"unknown-numbers-of-{each}", region) for each in ("staff", "operator", "region")))
+        return cls(*(figure(each, region) for each in UNKNOWN_NUMBERS))
 
 
 class UnknownNumbers:

@@ -247,7 +247,7 @@ def test_both_doctors_name_the_limits_that_the_configuration_lacks(
     for look, place in ((doctor.region, tmp_path), (doctor.coordinator, data)):
         state, found, todo = checks(look("--json", data=str(place)))[LIMITS]
         assert (state, found) == ("warning", f"off, without their policies: {', '.join(names)}")
-        assert "take each over from deploy/federation/policies.yaml" in todo
+        assert "take each missing policy over from deploy/federation/policies.yaml" in todo
         assert remedy in todo
         assert checks(look("--json", data=fresh))[LIMITS] == ("not checked", "no configuration can be read", "")
     assert checks(doctor.region("--json"))[LIMITS][0] == "good"

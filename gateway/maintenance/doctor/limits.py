@@ -1,7 +1,8 @@
 """The limits of the federation that the configuration in force lacks, so that they are off."""
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.federation.policies import LIMITING, UNREVIEWED, missing_limits
+from gateway.federation.policies import LIMITING, missing_limits
+from gateway.federation.policy_rules import limits_remedy
 from gateway.maintenance.doctor.findings import Finding, good, not_checked, warning
 from gateway.wording.languages import enumerated, translated
 
@@ -14,10 +15,5 @@ def check_limits(configuration: Configuration | None) -> Finding:
     missing = missing_limits(configuration)
     if not missing:
         return good(name, translated("the configuration has all {count} policies that limit", count=len(LIMITING)))
-    todo = translated("take each over from deploy/federation/policies.yaml, and apply the configuration")
-    if not set(UNREVIEWED).isdisjoint(missing):
-        todo = translated(
-            "take each over from deploy/federation/policies.yaml; name unreviewed-… in the businesses that"
-            " deploy/federation/catalogue.yaml names them in; and apply the configuration"
-        )
-    return warning(name, translated("off, without their policies: {policies}", policies=enumerated(missing)), todo)
+    told = translated("off, without their policies: {policies}", policies=enumerated(missing))
+    return warning(name, told, translated(limits_remedy(missing)))

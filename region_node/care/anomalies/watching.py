@@ -13,6 +13,7 @@ from gateway.api.region.v1.anomaly_service_pb2 import AnomalyCause
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.errors import Refused
 from gateway.federation.body import ANOMALY
+from gateway.federation.policies import ANOMALOUS, UNKNOWN_NUMBERS
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, to_microseconds, to_timestamp
 from gateway.time.looks import until_look
@@ -21,7 +22,7 @@ from region_node.care.anomalies.rows import Anomaly
 from region_node.care.anomalies.rules import Bounds, Counted, Found, OperatorHours, found
 from region_node.care.escalations.body import Escalated, due_by, tell_body
 from region_node.node.context import RegionContext
-from region_node.node.unknown_numbers import MostUnknown, Party
+from region_node.node.unknown_numbers import Party
 from region_node.requests.dealings import HOUR, hour_of
 from region_node.tickets.followed import Facts
 
@@ -175,22 +176,8 @@ def _raise(tx: Transaction, context: RegionContext, new: Found, number: int, now
 
 
 def _bounds(context: RegionContext, region: str) -> Bounds:
-    def figure(name: str) -> int | None:
-        return context.figure(name, region)
-
-    unknown = MostUnknown.of(context.figure, region)
-    return Bounds(
-        lines_of_staff=figure("anomalous-lines-of-staff"),
-        lines_of_operator=figure("anomalous-lines-of-operator"),
-        lines_of_region=figure("anomalous-lines-of-region"),
-        failures_of_staff=figure("anomalous-failures-of-staff"),
-        failures_of_operator=figure("anomalous-failures-of-operator"),
-        failures_of_region=figure("anomalous-failures-of-region"),
-        lines_at_unusual_hours=figure("anomalous-lines-at-unusual-hours"),
-        unknown_of_staff=unknown.of_staff,
-        unknown_of_operator=unknown.of_operator,
-        unknown_of_region=unknown.of_region,
-    )
+    """By the policies, which stand in the order of the fields."""
+    return Bounds(*(context.figure(each, region) for each in (*ANOMALOUS, *UNKNOWN_NUMBERS)))
 
 
 def _is_usual(tx: Transaction, context: RegionContext, hour: int, region: str, operator: str) -> bool:
