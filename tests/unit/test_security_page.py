@@ -82,7 +82,7 @@ def within(kind: type, setting: str) -> Iterator[object]:
             yield each.default
             continue
         for table in get_args(get_type_hints(kind)[first]):
-            if is_dataclass(table):
+            if isinstance(table, type) and is_dataclass(table):
                 yield from within(table, rest)
 
 
