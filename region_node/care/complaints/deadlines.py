@@ -150,7 +150,8 @@ def _moved(limit: TimeLimit, instant: datetime, pause: Pause, counting: WorkingH
         return counting.add(instant, counting.between(pause.start, pause.end))
     zone = ZoneInfo(counting.time_zone)
     first, last = (each.astimezone(zone).date() for each in (pause.start, pause.end))
-    passed = [first + number * _DAY for number in range(1, (last - first).days + 1)]
+    # From the first day on, and without the last one: a pause that ends on a day off lasts until the next working day.
+    passed = [first + number * _DAY for number in range((last - first).days)]
     local = (instant - _MICROSECOND if ends else instant).astimezone(zone)
     if kind == "working_days":
         worked = sum(1 for day in passed if counting.days.is_working_day(day))
