@@ -45,9 +45,9 @@ class BatchesInFlight:
         self._timers[task] = asyncio.get_running_loop().call_later(LONG_ON_THE_WAY, self._is_late, task)
         task.add_done_callback(self._landed)
 
-    def note(self, seconds: float) -> None:
-        """A delivery was answered after so many seconds."""
-        self._was_long = seconds > LONG_ON_THE_WAY
+    def note_answer(self) -> None:
+        """The batch of the present task was answered."""
+        self._was_long = asyncio.current_task() in self._late
 
     def cancel(self) -> None:
         """Cancels the tasks of all batches."""

@@ -214,7 +214,7 @@ class Lane:
         self.counts.answered += 1
         seconds = loop.time() - began
         self.counts.seconds += seconds
-        self._in_flight.note(seconds)
+        self._in_flight.note_answer()
         self._failures = 0
         self._adapt(batch, seconds, is_answered=True)
         if self._open:  # else another batch has failed meanwhile

@@ -128,10 +128,8 @@ class QuestionLane:
         if not asked:
             return
         latest = max(question.deadline for question in asked)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         results = await self._carrier.carry([question.sealed for question in asked], latest)
-        self._in_flight.note(loop.time() - began)
+        self._in_flight.note_answer()
         for question, result in zip(asked, results, strict=True):
             if not question.answer.done():
                 question.answer.set_result(result)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT
-from gateway.relay.in_flight import BATCHES_IN_FLIGHT
+from gateway.relay.in_flight import BATCHES_IN_FLIGHT, LONG_ON_THE_WAY
 from gateway.relay.lanes import BATCH_BYTES, DELIVER_TIMEOUT, Lane
 from tests.contract.lane_scene import Way, quiet, run, sealed, until
 
@@ -105,11 +105,21 @@ def test_beside_a_batch_that_is_long_on_its_way_others_leave_one_after_the_other
     run(scenario)
 
 
-def test_after_a_long_delivery_a_second_batch_leaves_at_once_and_after_a_quick_one_it_waits() -> None:
+def test_after_a_long_delivery_a_second_batch_leaves_at_once_and_after_a_quick_one_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+
     async def scenario(way: Way, lane: Lane) -> None:
-        for name in ("slow", "quick"):
-            lane.add(sealed(name))
-            await until(lambda name=name: way.sent[-1:] == [[name]])  # type: ignore[misc]
+        nonlocal now
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        lane.add(sealed("slow"))
+        await quiet()
+        lane.add(sealed("quick"))
+        await quiet()
+        assert way.sent == [["slow"]]
+        now += LONG_ON_THE_WAY
+        await until(lambda: way.sent == [["slow"], ["quick"]])
         for index in (1, 0):
             way.batches[index].accept()
             await until(lambda index=index: len(way.settled) == 2 - index)  # type: ignore[misc]

@@ -187,7 +187,7 @@ def test_the_commands_show_paths_and_the_matrix(certificates: Certificates, tmp_
             assert len(json.loads(out)["pairs"]) == 30
             code, out, _ = await command(certificates, it, "matrix", "--region", "tibet", "--down", DIRECT)
             assert code == 0
-            assert f"Down: {DIRECT}" in out
+            assert f"Down: Chengdu - Guangzhou ({DIRECT})" in out
 
     run(scenario())
 
