@@ -43,7 +43,7 @@ class ApprovalService(ApprovalServiceServicer):
         self._store = store
         self._clock = clock
         self._scopes = scopes
-        self._decisions = StaffDecisions(store, clock)
+        self._decisions = StaffDecisions(store, clock.now)
 
     async def ListApprovals(
         self,

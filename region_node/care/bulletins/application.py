@@ -30,17 +30,16 @@ class BulletinApplication:
     async def publish(self, publisher: Opener, content: BulletinContent) -> Bulletin:
         """Publishes a bulletin. Raises Refused."""
         rules.require_content(content, self._context.federation.region)
-        self._context.border.clock.require_trusted()
+        now = self._context.step_time(self._clock)
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
-        now = self._clock.now()
         published = await self._store.write(lambda tx: operations.publish(tx, self._context, publisher, content, now))
         failpoints.reach("bulletin-published.after-commit")
         return published
 
     async def withdraw(self, caller: Caller, bulletin_id: str) -> Bulletin:
         """Withdraws a bulletin of this region. Raises Refused."""
-        now = self._clock.now()
+        now = self._context.step_time(self._clock)
         return await self._store.write(lambda tx: operations.withdraw(tx, self._context, caller, bulletin_id, now))
 
     async def read(self, caller: Caller, bulletin_id: str) -> tuple[Bulletin, datetime]:

@@ -1,6 +1,7 @@
 """ImprovementService: gRPC for the improvement actions."""
 
 from datetime import datetime
+from functools import partial
 
 import grpc
 
@@ -30,7 +31,7 @@ class ImprovementService(ImprovementServiceServicer):
         self._context = context
         self._store = store
         self._clock = clock
-        self._decisions = StaffDecisions(store, clock)
+        self._decisions = StaffDecisions(store, partial(context.step_time, clock))
 
     async def AddImprovementAction(
         self,

@@ -168,7 +168,8 @@ class AgreementService(AgreementServiceServicer):
         """
         require_request_id(request_id)
         caller = caller_of(request_id)
-        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
+        now = self._context.step_time(self._clock)
+        key = caller.key(hashlib.sha256(action.encode()).digest() + content)
 
         def once(tx: Transaction) -> T:
             known = done_before(tx, key)
