@@ -92,11 +92,12 @@ def receipts_behind(tx: Transaction, region: str, since: int, question: CatchUpQ
     """The kept receipts of a region that name rows of its audit chain behind its start, of a page since an instant.
 
     The instant is in microseconds. The newest page comes first. Receipts of after the start count too: the clock of the
-    region may have stepped, so that times do not distinguish them from lost ones. Raises Refused as `page_of`.
+    region may have stepped, so that times do not distinguish them from lost ones. So may the clock of this region, by
+    which receipts have their order: a page of earlier rows alone does not end the search. Raises Refused as `page_of`.
     """
     [before] = _places(question.place, 1) if question.place else [_NEWEST]
     page = outbox.newest_answered(tx, region, since, before, RECEIPTS)
-    answer, left, furthest, looked = CatchUpAnswer(), PAGE_BYTES, -1, 0
+    answer, left, looked = CatchUpAnswer(), PAGE_BYTES, 0
     for _, name in page:
         if len(answer.receipts) == PAGE or left <= 0:
             break
@@ -104,12 +105,10 @@ def receipts_behind(tx: Transaction, region: str, since: int, question: CatchUpQ
         kept = outbox.receipt(tx, name)
         if kept is not None:
             content = ReceiptContent.FromString(kept.content)
-            furthest = max(furthest, content.audit_sequence)
             if _is_wanted(content, question):
                 answer.receipts.append(kept)
                 left -= kept.ByteSize()
-    has_earlier_rows_alone = 0 <= furthest <= question.after_sequence
-    if looked < len(page) or (len(page) == RECEIPTS and not has_earlier_rows_alone):
+    if looked < len(page) or len(page) == RECEIPTS:
         time, name = page[looked - 1]
         answer.next_place = f"{time} {name}"
     return answer
