@@ -71,6 +71,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def find_greatest(self, table: Table[R], shape: type[S], **columns: Value) -> S | None:
+        """As `find_least`, the greatest row."""
+        ...
+
     def insert(self, table: Table[R], row: R) -> None:
         """Puts a new row. A row of its key must not exist: a second one is a defect and fails its operation."""
         ...

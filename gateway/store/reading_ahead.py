@@ -60,13 +60,23 @@ def rows_wanted(
 
 def least_wanted(table: Table[R], shape: type[S], columns: Mapping[str, Value]) -> Wanted:
     """The query of `Transaction.find_least` where no stored row is about to change."""
-    query, _, _ = least_of(table, shape, tuple((name, value is None) for name, value in columns.items()))
-    return Wanted(query, {**columns, "limit": 1}, nothing)
+    return _first_wanted(table, shape, columns, is_greatest=False)
+
+
+def greatest_wanted(table: Table[R], shape: type[S], columns: Mapping[str, Value]) -> Wanted:
+    """The query of `Transaction.find_greatest` where no stored row is about to change."""
+    return _first_wanted(table, shape, columns, is_greatest=True)
 
 
 def query_wanted(statement: str, **parameters: Value) -> Wanted:
     """The query of `Transaction.first` and `all`."""
     return Wanted(statement, parameters, nothing)
+
+
+def _first_wanted(table: Table[R], shape: type[S], columns: Mapping[str, Value], *, is_greatest: bool) -> Wanted:
+    wanted = tuple((name, value is None) for name, value in columns.items())
+    query, _, _ = least_of(table, shape, wanted, is_greatest=is_greatest)
+    return Wanted(query, {**columns, "limit": 1}, nothing)
 
 
 def _of_shape(table: Table[R], follows: Callable[[R], Iterable[Wanted]]) -> Callable[[Row], Iterable[Wanted]]:

@@ -109,13 +109,14 @@ def query_of(table: Table[R], wanted: tuple[tuple[str, bool], ...]) -> str:
 
 @cache
 def least_of(
-    table: Table[R], shape: type[S], wanted: tuple[tuple[str, bool], ...]
+    table: Table[R], shape: type[S], wanted: tuple[tuple[str, bool], ...], *, is_greatest: bool = False
 ) -> tuple[str, Callable[[R], S], Callable[[S], Key]]:
     """The query for the first `:limit` rows by columns, as `query_of`, in the order of the columns of a narrow shape.
 
-    With it the functions for the narrow row of a row, and for the key of a narrow row.
+    The greatest row comes first where that is wanted. With the query the functions for the narrow row of a row, and for
+    the key of a narrow row.
     """
-    columns = ", ".join(shape._fields)
+    columns = ", ".join(f"{each} DESC" if is_greatest else each for each in shape._fields)
     values_of = table.reader(shape._fields)
     return (
         f"{_select(shape._fields, table, wanted)} ORDER BY {columns} LIMIT :limit",

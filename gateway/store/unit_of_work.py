@@ -196,17 +196,25 @@ class UnitTransaction(ABC):
 
     def find_least(self, table: Table[R], shape: type[S], **columns: Value) -> S | None:
         """See the port."""
+        return min(self._firsts(table, shape, columns, is_greatest=False), default=None)
+
+    def find_greatest(self, table: Table[R], shape: type[S], **columns: Value) -> S | None:
+        """See the port."""
+        return max(self._firsts(table, shape, columns, is_greatest=True), default=None)
+
+    def _firsts(self, table: Table[R], shape: type[S], columns: dict[str, Value], *, is_greatest: bool) -> list[S]:
+        """The pending rows with these values, and the first of the stored ones that are as they will be."""
         rows = self._rows(table)
         wanted = tuple((name, value is None) for name, value in columns.items())
-        query, narrowed, key_of = least_of(table, shape, wanted)
-        least = [narrowed(row) for row in rows.matching(columns).values()]
+        query, narrowed, key_of = least_of(table, shape, wanted, is_greatest=is_greatest)
+        firsts = [narrowed(row) for row in rows.matching(columns).values()]
         for limit in dict.fromkeys((1, 1 + rows.changes)):  # mostly no change is pending of the first row
             read = [shape._make(row) for row in self._run(query, {**columns, "limit": limit}).fetchall()]
             stored = [row for row in read if not rows.is_changed(key_of(row))]
-            least += stored[:1]
+            firsts += stored[:1]
             if stored or len(read) < limit:
                 break
-        return min(least, default=None)
+        return firsts
 
     def insert(self, table: Table[R], row: R) -> None:
         """See the port."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.store.port import Transaction
-from gateway.store.reading_ahead import Wanted, rows_wanted
+from gateway.store.reading_ahead import Wanted, greatest_wanted
 from gateway.store.tables import Table
 from gateway.time.clock import from_microseconds, to_microseconds
 from region_node.customers.rows import Line, LineAtRest
@@ -28,6 +28,11 @@ class _StateAtRest(NamedTuple):
     status: ProductStatus.ValueType
     suspension_kind: SuspensionKind.ValueType
     plan_id: str
+
+
+class _Start(NamedTuple):
+    time: int
+    product_id: str
 
 
 _STATES = Table("line_states", _StateAtRest, key=("product_id", "time"))
@@ -53,11 +58,11 @@ def note_state(tx: Transaction, before: LineAtRest | None, after: Line, now: dat
     if before is not None:
         if _compared(before) == _compared(after):
             return
-        known = [each.time for each in tx.find_all(_STATES, product_id=before.product_id)]
-        if not known:
-            known = [min(before.start_time, time)]
-            tx.keep(_STATES, _StateAtRest(before.product_id, known[0], *_compared(before)))
-        time = max(time, *known)
+        last = tx.find_greatest(_STATES, _Start, product_id=before.product_id)
+        if last is None:
+            last = _Start(min(before.start_time, time), before.product_id)
+            tx.keep(_STATES, _StateAtRest(before.product_id, last.time, *_compared(before)))
+        time = max(time, last.time)
     tx.keep(_STATES, _StateAtRest(after.product_id, time, *_compared(after)))
 
 
@@ -65,9 +70,9 @@ def _compared(line: LineAtRest | Line) -> tuple[ProductStatus.ValueType, Suspens
     return line.status, line.suspension_kind, line.plan_id
 
 
-def former_states_wanted(line: LineAtRest) -> Wanted:
-    """The query of `note_state` for the states of a line, to be announced."""
-    return rows_wanted(_STATES, {"product_id": line.product_id})
+def last_state_wanted(line: LineAtRest) -> Wanted:
+    """The query of `note_state` for the last state of a line, to be announced."""
+    return greatest_wanted(_STATES, _Start, {"product_id": line.product_id})
 
 
 def _state(

@@ -103,7 +103,8 @@ class Records(Generic[M, R]):
 
     def insert(self, tx: Transaction, name: str, message: M, columns: Mapping[str, Value]) -> None:
         """Adds a record with its columns."""
-        self.insert_all(tx, [(name, message, columns)])
+        body = vault.seal(tx, self.subject(name), self.table, message.SerializeToString())
+        tx.insert(self._rows, self._row({self.key: name, **columns, "body": body}))
 
     def insert_all(self, tx: Transaction, new: Sequence[tuple[str, M, Mapping[str, Value]]]) -> None:
         """Adds records with their columns."""
@@ -192,7 +193,10 @@ class Records(Generic[M, R]):
         return shape(**columns)
 
     def _message(self, tx: Transaction, name: str, stored: _AtRest | None) -> M | None:
-        return None if stored is None else self._messages(tx, [(name, stored.body)])[0]
+        if stored is None:
+            return None
+        body = vault.open_if_kept(tx, self.subject(name), self.table, stored.body)
+        return None if body is None else self.message.FromString(body)
 
     def _messages(self, tx: Transaction, stored: Sequence[tuple[str, bytes]]) -> list[M | None]:
         bodies = vault.open_many(tx, [self.sealing(name, body) for name, body in stored])

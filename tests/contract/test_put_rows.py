@@ -447,6 +447,29 @@ def test_the_least_row_is_found_by_any_columns_and_completes_no_late_row(adapter
     with_store(adapter, scenario)
 
 
+def test_the_greatest_row_is_found_among_stored_and_changed_ones(adapter: Adapter) -> None:
+    def greatest(code: str | None) -> Operation[object]:
+        return lambda tx: tx.find_greatest(ITEMS, Place, box="box", code=code)
+
+    async def scenario(store: Store) -> None:
+        await with_box(store)
+        await all_of(store, *(inserting(Item("box", place, None, b"")) for place in (1, 2, 3, 4)))
+        steps: list[tuple[Operation[object], object]] = [
+            (greatest(None), Place(4, "box")),
+            (inserting(Item("box", 5, None, b"")), None),
+            (greatest(None), Place(5, "box")),
+            (updating(Item("box", 4, "4", b"")), None),
+            (removing(5), None),
+            (removing(3), None),
+            (greatest(None), Place(2, "box")),
+            (greatest("none"), None),
+        ]
+        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
+        assert [await store.read(greatest(code)) for code in (None, "4")] == [Place(2, "box"), Place(4, "box")]
+
+    with_store(adapter, scenario)
+
+
 def test_a_removal_counts_as_a_write_also_without_the_row(adapter: Adapter) -> None:
     def removing_and_refusing(tx: Transaction) -> None:
         tx.remove(PUT_NOTES, "nothing")

@@ -11,7 +11,7 @@ from region_node.business.orders.rows import ORDER_RECORDS
 from region_node.customers.accounts.ledger import balance_wanted
 from region_node.customers.events import EVENTS
 from region_node.customers.rows import LineAtRest, line_wanted
-from region_node.customers.states import former_states_wanted
+from region_node.customers.states import last_state_wanted
 from region_node.customers.status import status_wanted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Submitter
@@ -36,5 +36,5 @@ def _decided(tx: Transaction, order_id: str, number: str) -> list[Wanted]:
 
 
 def _of_line(line: LineAtRest) -> Iterable[Wanted]:
-    own = status_wanted(line.customer_id), balance_wanted(line.account_id), former_states_wanted(line)
+    own = status_wanted(line.customer_id), balance_wanted(line.account_id), last_state_wanted(line)
     return *own, *EVENTS.heard_wanted()
