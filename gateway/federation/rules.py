@@ -202,7 +202,7 @@ def difference(old: Configuration, new: Configuration) -> list[Change]:
     The order of a list counts only where it has a meaning: steps, lines of documents, the guide.
     """
     changes = [
-        *_changes(dict(_flat(old)), dict(_flat(new)), "{}"),
+        *_changes(dict(_flat(old, new)), dict(_flat(new, old)), "{}"),
         *_changes(owners_of(old.number_plan), owners_of(new.number_plan), "number_plan.prefixes[{}]"),
     ]
     return sorted(changes, key=lambda change: change.path)
@@ -216,35 +216,58 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str], path: str) -> 
                 yield Change(path.format(key), before.get(key), after.get(key))
 
 
-def _flat(message: Message, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every value in a message with its path, without the prefixes of the number plan: there may be half a million."""
+def _flat(message: Message, other: Message | None, path: str = "") -> Iterator[tuple[str, str]]:
+    """The values in a message with their paths, without most of those that another message of its place has, too.
+
+    Without the prefixes of the number plan: there may be half a million.
+    """
     if isinstance(message, Duration):
         yield path, str(message.ToTimedelta())
     else:
         for field in message.DESCRIPTOR.fields:
+            if other is not None and _is_equal(field.name, message, other, has_presence=field.has_presence):
+                continue
             inner = f"{path}.{field.name}" if path else field.name
             if field.is_repeated:
-                yield from _flat_list(message, field.name, inner)
+                yield from _flat_list(message, other, field.name, inner)
             elif field.message_type is None and (not field.has_presence or message.HasField(field.name)):
                 yield inner, _told(message, field.name, getattr(message, field.name))
             elif field.message_type is not None and message.HasField(field.name):
-                yield from _flat(getattr(message, field.name), inner)
+                held = getattr(other, field.name) if other is not None and other.HasField(field.name) else None
+                yield from _flat(getattr(message, field.name), held, inner)
 
 
-def _flat_list(message: Message, name: str, path: str) -> Iterator[tuple[str, str]]:
+def _is_equal(name: str, message: Message, other: Message, *, has_presence: bool) -> bool:
+    if has_presence and message.HasField(name) != other.HasField(name):
+        return False
+    return bool(getattr(message, name) == getattr(other, name))
+
+
+def _flat_list(message: Message, other: Message | None, name: str, path: str) -> Iterator[tuple[str, str]]:
     alone = []
+    others = _by_key(other, name)
     for index, value in enumerate(getattr(message, name)):
         if isinstance(value, contract.PrefixRange):
             return
-        if isinstance(value, Message):
-            key = _told(value, _KEYS[name], getattr(value, _KEYS[name])) if name in _KEYS else index
-            yield from _flat(value, f"{path}[{key}]")
+        if isinstance(value, Message) and name in _KEYS:
+            key = _told(value, _KEYS[name], getattr(value, _KEYS[name]))
+            yield from _flat(value, others.get(key), f"{path}[{key}]")
+        elif isinstance(value, Message):
+            yield from _flat(value, None, f"{path}[{index}]")
         elif name in _SETS:
             yield f"{path}[{_told(message, name, value)}]", "listed"
         else:
             alone.append(_told(message, name, value))
     if alone:
         yield path, ", ".join(alone)
+
+
+def _by_key(message: Message | None, name: str) -> Mapping[str, Message]:
+    """The messages of a list by their keys; none for a list of single values."""
+    if message is None or name not in _KEYS:
+        return {}
+    held = [each for each in getattr(message, name) if isinstance(each, Message)]
+    return {_told(each, _KEYS[name], getattr(each, _KEYS[name])): each for each in held}
 
 
 def _told(message: Message, name: str, value: object) -> str:

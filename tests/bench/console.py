@@ -54,6 +54,7 @@ from tests.bench.table import console
 GOAL = 50.0
 """The longest time for a page of a region, in ms."""
 _STAFF = "li"
+_LINK = "chengdu-guangzhou-1"
 _PACKED = 2_048  # orders submitted before their home region has to have them
 _NAMED = re.compile(r"{(\w+):?[^}]*}")
 
@@ -210,29 +211,45 @@ async def pages_of_region(site: Site) -> Sequence[str]:
         "/orders?state=completed",
         "/orders?state=held",
         f"/orders?number={number}",
+        "/orders/new",
         f"/orders/{order.id}",
+        "/joint-orders",
+        "/joint-orders/new?business=LEASED_LINE",
         "/complaints",
         "/complaints?only=overdue",
+        "/complaints/new",
         f"/complaints/{complaint.ticket_id}",
         f"/customers?number={number}",
         "/faults",
         "/faults?only=overdue",
+        "/faults/new",
+        "/support",
+        "/issues",
         "/network",
+        f"/network/links/{_LINK}",
         "/imports",
     )
 
 
 PAGES_OF_COORDINATOR = (
     "/board",
+    f"/regions/{HOME}",
+    f"/regions/{HOME}/membership",
     "/orders",
     "/joint-orders",
     "/complaints",
+    "/complaints/report",
     "/network",
+    "/network/paths?from=chengdu&to=beijing",
     "/problems",
     "/issues",
+    "/risks",
+    "/body",
     "/quality",
     "/reconciliation?days=31",
     "/settlement",
+    "/configuration",
+    "/configuration/revisions",
 )
 
 

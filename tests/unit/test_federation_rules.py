@@ -405,6 +405,15 @@ def test_a_difference_is_told_by_path(shipped: Configuration, changed: Configura
     ]
 
 
+def test_a_message_that_is_gone_takes_its_values_with_it(shipped: Configuration, changed: Configuration) -> None:
+    business(changed, "TERMINATE").ClearField("limit")
+    assert {(each.path.rpartition(".")[2], each.new) for each in difference(shipped, changed)} == {
+        ("source", None),
+        ("verified", None),
+        ("working_days", None),
+    }
+
+
 def test_a_prefix_that_changes_hands_is_one_difference(shipped: Configuration, changed: Configuration) -> None:
     sichuan = next(owned for owned in changed.number_plan.prefixes if owned.region == "sichuan")
     sichuan.prefixes.remove("+8628")
