@@ -29,7 +29,7 @@ from tests.federation.certificates import FEDERATION
 from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
 from tests.federation.commands import run_command
 from tests.federation.counter import Counter
-from tests.federation.databases import Databases
+from tests.federation.databases import Database, Databases
 from tests.federation.losses import Recovery
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, REGIONS, Federation, running, until
@@ -58,6 +58,16 @@ async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimo
     return await audit_witnesses.Witnesses(federation.region_settings(region), federation.clock).testify()
 
 
+async def until_asked(database: Database) -> None:
+    """Returns once the other regions have asked Sichuan what it has of them, as each does after its start."""
+    asking = {f"{region}/receipts" for region in REGIONS if region != "sichuan"}
+
+    async def have_asked() -> bool:
+        return asking <= {row.subject for row in read_chain(database)}
+
+    await until(have_asked, "the other regions have asked for receipts")
+
+
 @asynccontextmanager
 async def manipulated(sichuan: Counter, manipulation: Manipulation) -> AsyncIterator[int]:
     """Sichuan's chain is manipulated; gives the row in its middle, and puts the chain back at the end.
@@ -66,6 +76,7 @@ async def manipulated(sichuan: Counter, manipulation: Manipulation) -> AsyncIter
     from then on.
     """
     database = sichuan.federation.database("sichuan")
+    await until_asked(database)
     before = read_chain(database)
     middle = len(before) // 2
     with pytest.MonkeyPatch.context() as patch:
