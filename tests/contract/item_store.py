@@ -61,3 +61,53 @@ async def all_of(store: Store, *operations: Operation[object]) -> list[object]:
 def items(tx: Transaction) -> list[Item]:
     """All items, by SQL."""
     return tx.all(Item, "SELECT box, place, code, content FROM items ORDER BY box, place")
+
+
+async def with_box(store: Store) -> None:
+    """Writes the box of the items."""
+    await store.write(lambda tx: tx.insert(BOXES, Note("box")))
+
+
+def inserting(item: Item) -> Operation[object]:
+    return lambda tx: tx.insert(ITEMS, item)
+
+
+def updating(item: Item) -> Operation[object]:
+    return lambda tx: tx.update(ITEMS, item)
+
+
+def keeping(item: Item) -> Operation[object]:
+    return lambda tx: tx.keep(ITEMS, item)
+
+
+def removing(place: int) -> Operation[object]:
+    return lambda tx: tx.remove(ITEMS, "box", place)
+
+
+def finding(place: int) -> Operation[object]:
+    return lambda tx: tx.find(ITEMS, "box", place)
+
+
+class Signature:
+    """A companion: a signature over the items that the operations of a commit have put."""
+
+    def __init__(self) -> None:
+        self.signed: list[str] = []
+        self.text = ""
+
+    def finish(self) -> None:
+        """Signs."""
+        assert not self.text, "finished twice"
+        self.text = "+".join(self.signed)
+
+
+def signing(place: int, code: str) -> Operation[object]:
+    """An operation that puts an item with the signature of its commit, and another row before it."""
+
+    def operation(tx: Transaction) -> None:
+        signature = tx.companion(Signature, Signature)
+        signature.signed.append(code)
+        tx.add(COUNTS, "box", place, seen=1)
+        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: row._replace(content=signature.text.encode()))
+
+    return operation

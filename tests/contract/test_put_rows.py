@@ -11,7 +11,22 @@ from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
 from gateway.store.tables import Table
-from tests.contract.item_store import BOXES, COUNTS, ITEMS, Item, Place, all_of, items, with_store
+from tests.contract.item_store import (
+    BOXES,
+    COUNTS,
+    ITEMS,
+    Item,
+    all_of,
+    finding,
+    inserting,
+    items,
+    keeping,
+    removing,
+    signing,
+    updating,
+    with_box,
+    with_store,
+)
 from tests.contract.stores import (
     ADAPTERS,
     PUT_NOTES,
@@ -140,31 +155,6 @@ def test_rows_are_written_in_the_order_of_references_whichever_operation_was_fir
 
     with_store(adapter, scenario)
     assert adapter.notes() == ["a", "b"]
-
-
-async def with_box(store: Store) -> None:
-    """Writes the box of the items."""
-    await store.write(lambda tx: tx.insert(BOXES, Note("box")))
-
-
-def inserting(item: Item) -> Operation[object]:
-    return lambda tx: tx.insert(ITEMS, item)
-
-
-def updating(item: Item) -> Operation[object]:
-    return lambda tx: tx.update(ITEMS, item)
-
-
-def keeping(item: Item) -> Operation[object]:
-    return lambda tx: tx.keep(ITEMS, item)
-
-
-def removing(place: int) -> Operation[object]:
-    return lambda tx: tx.remove(ITEMS, "box", place)
-
-
-def finding(place: int) -> Operation[object]:
-    return lambda tx: tx.find(ITEMS, "box", place)
 
 
 def remarks(tx: Transaction) -> list[str]:
@@ -318,31 +308,6 @@ def test_a_value_is_read_once_per_commit_and_again_after_a_change_of_its_table(a
     with_store(adapter, scenario)
 
 
-class Signature:
-    """A companion: a signature over the items that the operations of a commit have put."""
-
-    def __init__(self) -> None:
-        self.signed: list[str] = []
-        self.text = ""
-
-    def finish(self) -> None:
-        """Signs."""
-        assert not self.text, "finished twice"
-        self.text = "+".join(self.signed)
-
-
-def signing(place: int, code: str) -> Operation[object]:
-    """An operation that puts an item with the signature of its commit, and another row before it."""
-
-    def operation(tx: Transaction) -> None:
-        signature = tx.companion(Signature, Signature)
-        signature.signed.append(code)
-        tx.add(COUNTS, "box", place, seen=1)
-        tx.insert_late(ITEMS, Item("box", place, code, b""), lambda row: row._replace(content=signature.text.encode()))
-
-    return operation
-
-
 def signatures(tx: Transaction) -> str:
     """The contents of all items, by SQL."""
     return " ".join(each.content.decode() for each in items(tx))
@@ -388,86 +353,6 @@ def test_a_late_row_has_its_key_before_it_is_completed_and_a_failure_is_its_oper
 
     with_store(adapter, scenario)
     assert adapter.notes() == ["a", "b"]
-
-
-def test_rows_are_found_by_any_columns_as_they_are_now(adapter: Adapter) -> None:
-    def of(box: str, content: bytes) -> Operation[object]:
-        return lambda tx: sorted(each.place for each in tx.find_all(ITEMS, box=box, content=content))
-
-    def without_code(tx: Transaction) -> list[int]:
-        return sorted(each.place for each in tx.find_all(ITEMS, code=None))
-
-    async def scenario(store: Store) -> None:
-        await with_box(store)
-        await all_of(store, *(inserting(Item("box", place, None, b"x")) for place in (1, 2, 3)))
-        steps: list[tuple[Operation[object], object]] = [
-            (of("box", b"x"), [1, 2, 3]),
-            (inserting(Item("box", 4, "4", b"x")), None),
-            (of("box", b"x"), [1, 2, 3, 4]),
-            (without_code, [1, 2, 3]),
-            (updating(Item("box", 1, "1", b"y")), None),
-            (removing(2), None),
-            (updating(Item("box", 4, None, b"y")), None),
-            (of("box", b"x"), [3]),
-            (of("box", b"y"), [1, 4]),
-            (without_code, [3, 4]),
-            (of("other", b"x"), []),
-        ]
-        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
-        assert [await store.read(look) for look in (of("box", b"y"), without_code)] == [[1, 4], [3, 4]]
-
-    with_store(adapter, scenario)
-
-
-def test_the_least_row_is_found_by_any_columns_and_completes_no_late_row(adapter: Adapter) -> None:
-    def least(code: str | None) -> Operation[object]:
-        return lambda tx: tx.find_least(ITEMS, Place, box="box", code=code)
-
-    async def scenario(store: Store) -> None:
-        await with_box(store)
-        await all_of(store, *(inserting(Item("box", place, None, bytes(9000))) for place in (2, 3, 4, 5)))
-        steps: list[tuple[Operation[object], object]] = [
-            (least(None), Place(2, "box")),
-            (inserting(Item("box", 1, None, b"")), None),
-            (least(None), Place(1, "box")),
-            (updating(Item("box", 1, "1", b"")), None),
-            (updating(Item("box", 2, "2", b"")), None),
-            (removing(3), None),
-            (least(None), Place(4, "box")),
-            (keeping(Item("box", 6, "6", b"")), None),
-            (least("6"), Place(6, "box")),
-            (signing(7, "a"), None),
-            (least("a"), Place(7, "box")),
-            (signing(8, "b"), None),
-        ]
-        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
-        assert [each.content for each in await store.read(items) if each.place > 6] == [b"a+b", b"a+b"]
-        assert [await store.read(least(code)) for code in (None, "2")] == [Place(4, "box"), Place(2, "box")]
-
-    with_store(adapter, scenario)
-
-
-def test_the_greatest_row_is_found_among_stored_and_changed_ones(adapter: Adapter) -> None:
-    def greatest(code: str | None) -> Operation[object]:
-        return lambda tx: tx.find_greatest(ITEMS, Place, box="box", code=code)
-
-    async def scenario(store: Store) -> None:
-        await with_box(store)
-        await all_of(store, *(inserting(Item("box", place, None, b"")) for place in (1, 2, 3, 4)))
-        steps: list[tuple[Operation[object], object]] = [
-            (greatest(None), Place(4, "box")),
-            (inserting(Item("box", 5, None, b"")), None),
-            (greatest(None), Place(5, "box")),
-            (updating(Item("box", 4, "4", b"")), None),
-            (removing(5), None),
-            (removing(3), None),
-            (greatest(None), Place(2, "box")),
-            (greatest("none"), None),
-        ]
-        assert await all_of(store, *(step for step, _ in steps)) == [result for _, result in steps]
-        assert [await store.read(greatest(code)) for code in (None, "4")] == [Place(2, "box"), Place(4, "box")]
-
-    with_store(adapter, scenario)
 
 
 def test_a_removal_counts_as_a_write_also_without_the_row(adapter: Adapter) -> None:
