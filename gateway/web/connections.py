@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from gateway.errors import Refused, invalid
@@ -29,7 +30,7 @@ Malformed = Callable[[web.BaseRequest, Refused], web.Response]
 class Connection(web.RequestHandler):
     """A connection. It keeps the first part of the path of its last request, and nothing else of it."""
 
-    __slots__ = ("_malformed", "_path", "_unnamed")
+    __slots__ = ("_is_over", "_malformed", "_path", "_unnamed")
 
     def __init__(
         self,
@@ -43,14 +44,44 @@ class Connection(web.RequestHandler):
         self._malformed = malformed
         self._unnamed = unnamed
         self._path = ""
+        self._is_over = False
+        """Nothing more is read: the parser would find an error in each part that comes."""
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        self._end_at_error()  # aiohttp goes on reading before `finish_response` has ended
+        if self._is_over:
+            return
         # The error of the parser has no path, and a line that is too long comes in several parts.
         found = _START.match(data)
         if found is not None:
             self._path = found[1].decode("ascii")
         super().data_received(data)
+        self._end_at_error()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """See aiohttp, which parses here what came behind a request for another protocol."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._end_at_error()
+
+    def _end_at_error(self) -> None:
+        """Reads nothing more where the last of the requests that wait is an error of the parser.
+
+        Keeps only its kind: its text repeats a line.
+        """
+        last, body = self._messages[-1] if self._messages else (None, None)
+        if last is None or body is None or isinstance(last, RawRequestMessage):
+            return
+        self._is_over = True
+        if self.transport is not None:
+            self.transport.pause_reading()
+        # The frames of its traceback hold it, in a cycle with bytes that came: the garbage collector comes late to it.
+        last.exc.__traceback__ = None
+        self._messages[-1] = type(last)(last.status, type(last.exc).__new__(type(last.exc)), ""), body
 
     def handle_error(
         self,

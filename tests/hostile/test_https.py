@@ -34,6 +34,7 @@ RESETS = 300
 ROUND = 64  # connections at a time
 MIB = 1024 * 1024
 ENDLESS = 64 * MIB  # sent by a client that is not stopped
+HEADS = 64  # without an end, one after the other
 LOOK = 0.05  # seconds
 LINGERS = 10.0  # seconds in which a server still takes the rest of a body that it has refused
 
@@ -170,6 +171,32 @@ def test_what_never_ends_is_refused_and_cut_off(node_door: Door, head: bytes, pa
             await flooded(line, part)
             assert statuses(await told) == [status]
         line.cut()
+
+    require_served(asyncio.run(node_door.beside(harm())), KEPT)
+
+
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: node\r\n", b"A: b\r\n" * 10_000),
+        (b"GET / HTTP/1.1\r\nHost: node\r\nA: ", b"b" * MIB),
+        (b"GET /", b"a" * MIB),
+        (b"GET / HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"\0" * MIB),
+    ],
+    ids=["headers", "header", "line", "upgrade"],
+)
+def test_what_never_ends_leaves_nothing_behind_however_often_it_comes(
+    node_door: Door, head: bytes, part: bytes
+) -> None:
+    async def harm() -> None:
+        for _ in range(HEADS):
+            line = await node_door.connect()
+            told = asyncio.ensure_future(line.rest())
+            await line.send(head)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await flooded(line, part)
+                assert statuses(await told)[-1:] == [400]
+            line.cut()
 
     require_served(asyncio.run(node_door.beside(harm())), KEPT)
 
