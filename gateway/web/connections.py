@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 
 from gateway.errors import Refused, invalid
 
@@ -30,7 +31,7 @@ Malformed = Callable[[web.BaseRequest, Refused], web.Response]
 class Connection(web.RequestHandler):
     """A connection. It keeps the first part of the path of its last request, and nothing else of it."""
 
-    __slots__ = ("_is_over", "_malformed", "_path", "_unnamed")
+    __slots__ = ("_body", "_is_over", "_malformed", "_path", "_unnamed")
 
     def __init__(
         self,
@@ -44,6 +45,8 @@ class Connection(web.RequestHandler):
         self._malformed = malformed
         self._unnamed = unnamed
         self._path = ""
+        self._body: StreamReader = EMPTY_PAYLOAD
+        """That of the last request."""
         self._is_over = False
         """Nothing more is read: the parser would find an error in each part that comes."""
 
@@ -59,6 +62,11 @@ class Connection(web.RequestHandler):
         super().data_received(data)
         self._end_at_error()
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio."""
+        super().connection_lost(exc)
+        self._body = EMPTY_PAYLOAD  # a body knows its connection: the two would wait for the garbage collector
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
@@ -71,11 +79,16 @@ class Connection(web.RequestHandler):
     def _end_at_error(self) -> None:
         """Reads nothing more where the last of the requests that wait is an error of the parser.
 
-        Keeps only its kind: its text repeats a line.
+        Keeps only its kind: its text repeats a line. A body in which it stands has not come whole.
         """
-        last, body = self._messages[-1] if self._messages else (None, None)
-        if last is None or body is None or isinstance(last, RawRequestMessage):
+        if not self._messages:
             return
+        last, body = self._messages[-1]
+        if isinstance(last, RawRequestMessage):
+            self._body = body
+            return
+        if not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError())
         self._is_over = True
         if self.transport is not None:
             self.transport.pause_reading()

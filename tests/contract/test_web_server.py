@@ -36,6 +36,7 @@ from gateway.security.identity import Identity, parse
 from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
 from gateway.web import server as web_server
+from gateway.web.bodies import whole_body
 from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
 from gateway.web.refusing import told_malformed
@@ -113,8 +114,11 @@ class Process:
             credentials.key.write_bytes(issued.key_pem)
         return self.ask_with(credentials, page)
 
-    def send(self, data: bytes) -> bytes:
-        """Bytes of a monitor, and the answer until its connection is closed."""
+    def send(self, data: bytes, continued: bytes = b"") -> bytes:
+        """Bytes of a monitor, and the answer until its connection is closed.
+
+        Some more come `continued`, once the server has asked for them.
+        """
         credentials = self.certificates.credentials("monitor/prometheus")
         context = ssl.create_default_context(cafile=str(credentials.authority))
         context.check_hostname = False
@@ -124,6 +128,9 @@ class Process:
             context.wrap_socket(raw) as connection,
         ):
             connection.sendall(data)
+            if continued:
+                assert b" 100 Continue" in connection.recv(4096)
+                connection.sendall(continued)
             return b"".join(iter(lambda: connection.recv(4096), b""))
 
     def ask_with(self, credentials: Credentials | None, page: str = PATH) -> Answer:
@@ -140,7 +147,13 @@ def require_scope(operator: str, service: str) -> None:
 
 
 @contextmanager
-def serving(process: Process, listen: str = "127.0.0.1:0", *, needs_certificate: bool = True) -> Iterator[None]:
+def serving(
+    process: Process,
+    listen: str = "127.0.0.1:0",
+    apis: Mapping[str, web.Application] | None = None,
+    *,
+    needs_certificate: bool = True,
+) -> Iterator[None]:
     """Serves on an event loop beside the test, of the kind that processes have."""
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -150,7 +163,7 @@ def serving(process: Process, listen: str = "127.0.0.1:0", *, needs_certificate:
         return asyncio.run_coroutine_threadsafe(work, loop).result(SECONDS)
 
     try:
-        server = run(process.server(needs_certificate=needs_certificate))
+        server = run(process.server(None, apis, needs_certificate=needs_certificate))
         process.port = run(server.start(listen))
         following = asyncio.run_coroutine_threadsafe(server.follow(), loop)
         try:
@@ -391,6 +404,20 @@ def test_a_line_that_comes_in_parts_is_refused_in_the_form_of_its_path(process: 
     assert b'"8190' not in told
     assert b"8190" in told
     assert b'"@type":"Error"' in told.replace(b" ", b"")
+
+
+def test_a_body_that_goes_on_as_no_http_has_not_come_whole(process: Process) -> None:
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(body=await whole_body(request))
+
+    api = web.Application()
+    api.router.add_post("/taken", take)
+    head = b"POST /api/taken HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    with serving(process, apis={"/api": api}):
+        told = process.send(head, b"2\r\n{}\r\nno length\r\n")
+    assert told.count(b"HTTP/1.1 ") == 1
+    assert b" 400 " in told.partition(b"\r\n")[0]
+    assert b"has not come whole" in told
 
 
 def test_a_port_in_use_is_named(process: Process) -> None:
