@@ -1,8 +1,10 @@
 """The numbers for whose orders administrators search here, counted for all coordinators together.
 
-A stolen key of a coordinator or of an administrator learns of few customers. Hours are in hours since 1970.
+A stolen key of a coordinator or of an administrator learns of few customers, and one of an administrator leaves others
+their half. Hours are in hours since 1970.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -25,29 +27,59 @@ MOST_IN_HOUR = 60
 """Different numbers in a clock hour: six administrators at a time, of whom each looks for the orders of ten."""
 MOST_IN_DAY = 300
 """Different numbers in 24 clock hours: five such hours."""
+MOST_OF_ONE_IN_HOUR, MOST_OF_ONE_IN_DAY = MOST_IN_HOUR // 2, MOST_IN_DAY // 2
+"""Those of one administrator, by the word of the coordinator."""
 _DAY = 24  # hours
 _ALERTS = "order-searches"  # the first word of their names
 
 
 class _Searched(NamedTuple):
-    """The index of a number, and the hour of its last search."""
+    """An hour, the index of a number that was searched in it, and the first administrator who did so in that hour."""
 
-    number_index: str
     hour: int
+    number_index: str
+    administrator: str
 
 
 class _Alerted(NamedTuple):
-    """The hour of an alert, and its bound: `hour` or `day`."""
+    """The hour of an alert, and its bound: `hour` or `day`, and either with `-of-one`."""
 
     hour: int
     bound: str
 
 
-_SEARCHES = Table("order_searches", _Searched, key=("number_index",))
+_SEARCHES = Table("order_searches_by_hour", _Searched, key=("hour", "number_index"))
 _ALERTED = Table("order_search_alerts", _Alerted, key=("hour", "bound"))
 
 
-def count_search(tx: Transaction, context: RegionContext, number: str, now: datetime) -> None:
+class _Share(NamedTuple):
+    """The searches of all administrators, or of one: each number with the hour of its last search, and the bounds."""
+
+    last_hours: Mapping[str, int]
+    in_hour: int
+    in_day: int
+    suffix: str
+    """Of the bounds in alerts."""
+
+    def of_hour(self, hour: int) -> int:
+        """The numbers that were searched in an hour."""
+        return sum(each >= hour for each in self.last_hours.values())
+
+    def wait_until(self, index: str, hour: int) -> int | None:
+        """The hour from which on a number is searched that was not in this one; None for now."""
+        if self.of_hour(hour) >= self.in_hour:
+            return hour + 1
+        is_new = index not in self.last_hours
+        return min(self.last_hours.values()) + _DAY if is_new and len(self.last_hours) >= self.in_day else None
+
+    def met(self, index: str, hour: int) -> Sequence[str]:
+        """The bounds that a search for a number meets."""
+        is_last_of_day = index not in self.last_hours and len(self.last_hours) + 1 == self.in_day
+        bounds = {"hour": self.of_hour(hour) + 1 == self.in_hour, "day": is_last_of_day}
+        return [f"{name}{self.suffix}" for name, is_met in bounds.items() if is_met]
+
+
+def count_search(tx: Transaction, context: RegionContext, administrator: str, number: str, now: datetime) -> None:
     """Counts a search for a number. Further pages, and repetitions in the same hour, count no more.
 
     The one that meets a bound alerts the person on duty. Raises Refused with ORDER_SEARCHES_TOO_MANY beyond it, with
@@ -55,33 +87,38 @@ def count_search(tx: Transaction, context: RegionContext, number: str, now: date
     """
     index, hour = number_index(tx, number), hour_of(now)
     known = _of_day(tx, hour)
-    if known.get(index, hour - 1) >= hour:
+    if any(each.number_index == index and each.hour >= hour for each in known):
         return
-    of_hour = sum(each >= hour for each in known.values())
-    is_new = index not in known
-    if of_hour >= MOST_IN_HOUR:
-        raise _too_many(context, hour + 1, now)
-    if is_new and len(known) >= MOST_IN_DAY:
-        raise _too_many(context, min(known.values()) + _DAY, now)
-    tx.keep(_SEARCHES, _Searched(index, hour))
-    if of_hour + 1 == MOST_IN_HOUR:
-        _alert(tx, context, "hour", now)
-    if is_new and len(known) + 1 == MOST_IN_DAY:
-        _alert(tx, context, "day", now)
+    own = [each for each in known if each.administrator == administrator]
+    shares = (
+        _Share(_last_hours(known), MOST_IN_HOUR, MOST_IN_DAY, ""),
+        _Share(_last_hours(own), MOST_OF_ONE_IN_HOUR, MOST_OF_ONE_IN_DAY, "-of-one"),
+    )
+    waits = [each for each in (share.wait_until(index, hour) for share in shares) if each is not None]
+    if waits:
+        raise _too_many(context, max(waits), now)
+    tx.insert(_SEARCHES, _Searched(hour, index, administrator))
+    for share in shares:
+        for bound in share.met(index, hour):
+            _alert(tx, context, bound, now)
 
 
-def _of_day(tx: Transaction, hour: int) -> dict[str, int]:
-    """The numbers of the 24 clock hours up to one and of the next, where the clock of another process may be already.
+def _of_day(tx: Transaction, hour: int) -> Sequence[_Searched]:
+    """Those of the 24 clock hours up to one and of the next, where the clock of another process may be already.
 
-    Those of a clock that was wrong stay until the night, and do not count.
+    They are in the order of their hours. Those of a clock that was wrong stay until the night, and do not count.
     """
-    searches = tx.all(
+    return tx.all(
         _Searched,
-        "SELECT number_index, hour FROM order_searches WHERE hour > :oldest AND hour <= :following",
+        f"SELECT {', '.join(_SEARCHES.columns)} FROM order_searches_by_hour"  # noqa: S608 - names of columns
+        " WHERE hour > :oldest AND hour <= :following ORDER BY hour",
         oldest=hour - _DAY,
         following=hour + 1,
     )
-    return dict(searches)
+
+
+def _last_hours(searches: Sequence[_Searched]) -> Mapping[str, int]:
+    return {each.number_index: each.hour for each in searches}
 
 
 def _too_many(context: RegionContext, free: int, now: datetime) -> Refused:
@@ -91,7 +128,7 @@ def _too_many(context: RegionContext, free: int, now: datetime) -> Refused:
 
 
 def _alert(tx: Transaction, context: RegionContext, bound: str, now: datetime) -> None:
-    """Alerts once in an hour, though an erased number makes room for another one: `bound` is `hour` or `day`."""
+    """Alerts once in an hour, though an erased number makes room for another one; `bound` is as of `_Alerted`."""
     alerted = _Alerted(hour_of(now), bound)
     if tx.find(_ALERTED, *alerted) is not None:
         return
@@ -126,11 +163,11 @@ def _forget_old(tx: Transaction, now: datetime) -> None:
 
 def _forget_number(tx: Transaction, index: str) -> None:
     """Removes the index of a number that is erased."""
-    tx.remove(_SEARCHES, index)
+    tx.execute("DELETE FROM order_searches_by_hour WHERE number_index = :index", index=index)
 
 
 ORDER_SEARCHES = RecordKind(
     "order-search",
-    ErasurePort(forget={"number": _forget_number}, indexed=("order_searches",)),
+    ErasurePort(forget={"number": _forget_number}, indexed=("order_searches_by_hour",)),
     retention=RetentionPort(forget=_forget_old),
 )

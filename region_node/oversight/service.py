@@ -80,7 +80,7 @@ class OrderOversightService(OrderOversightServiceServicer):
         subject = f"search/{request.search_id}"
 
         def read(tx: Transaction) -> Page[Order]:
-            count_search(tx, self._context, wanted.number, now)
+            count_search(tx, self._context, request.administrator, wanted.number, now)
             page = list_orders(tx, wanted, before, size)
             detail = f"for {request.administrator}, {len(page.items)} read"
             audit.append(tx, now=now, actor=actor, action="SearchOrderSummaries", subject=subject, detail=detail)

@@ -13,7 +13,14 @@ from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
-from region_node.oversight.searches import MOST_IN_DAY, MOST_IN_HOUR, ORDER_SEARCHES, count_search
+from region_node.oversight.searches import (
+    MOST_IN_DAY,
+    MOST_IN_HOUR,
+    MOST_OF_ONE_IN_DAY,
+    MOST_OF_ONE_IN_HOUR,
+    ORDER_SEARCHES,
+    count_search,
+)
 from tests.contract.test_purging import a_transaction as a_transaction
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
@@ -34,17 +41,18 @@ class Searches:
         self._tx = tx
         self._numbers = (f"+86139{each:08}" for each in count())
 
-    def again(self, now: datetime, number: str = FIRST) -> None:
-        count_search(self._tx, self._context, number, now)
+    def again(self, now: datetime, number: str = FIRST, by: str = "") -> None:
+        """A search, by one of six administrators unless somebody is named."""
+        count_search(self._tx, self._context, by or f"admin/{int(number) % 6}", number, now)
 
-    def more(self, now: datetime, numbers: int) -> None:
+    def more(self, now: datetime, numbers: int, by: str = "") -> None:
         for _ in range(numbers):
-            self.again(now, next(self._numbers))
+            self.again(now, next(self._numbers), by)
 
-    def wait(self, now: datetime) -> int:
+    def wait(self, now: datetime, by: str = "") -> int:
         """Seconds until a further number is searched; 0 where it is searched now."""
         try:
-            self.more(now, 1)
+            self.more(now, 1, by)
         except Refused as refused:
             return retry_seconds(refused)
         return 0
@@ -107,6 +115,33 @@ def test_a_clock_that_is_behind_takes_no_count_away_from_the_true_hour(searches:
     for wrong in (NOW - 2 * HOUR, NOW + 30 * HOUR):
         assert searches.wait(wrong) == 0
         assert searches.wait(NOW) == 900
+
+
+def test_a_search_for_the_same_number_by_a_wrong_clock_takes_no_count_away_from_the_true_hour(
+    searches: Searches,
+) -> None:
+    searches.more(NOW, MOST_IN_HOUR)
+    for wrong in (NOW - 2 * HOUR, NOW + 30 * HOUR):
+        searches.again(wrong, FIRST)
+        assert searches.wait(NOW) == 900
+
+
+def test_one_administrator_leaves_others_half_of_the_searches_and_people_are_alerted(searches: Searches) -> None:
+    searches.more(NOW, MOST_OF_ONE_IN_HOUR, "admin/thief")
+    assert searches.wait(NOW, "admin/thief") == 900
+    assert searches.alerts() == ["order-searches/2031-11-24T12Z/hour-of-one"]
+    searches.more(NOW, MOST_IN_HOUR - MOST_OF_ONE_IN_HOUR, "admin/li")
+    assert searches.wait(NOW, "admin/zhang") == 900, "the bound of all administrators"
+    for hour in range(1, MOST_OF_ONE_IN_DAY // MOST_OF_ONE_IN_HOUR):
+        searches.more(NOW + hour * HOUR, MOST_OF_ONE_IN_HOUR, "admin/thief")
+    later = NOW + 10 * HOUR
+    assert searches.wait(later, "admin/thief") == 14 * 3600 - 45 * 60
+    assert searches.wait(later, "admin/zhang") == 0
+    assert "order-searches/2031-11-24T16Z/day-of-one" in searches.alerts()
+    searches.more(later, MOST_OF_ONE_IN_HOUR, "admin/li")
+    searches.more(later, MOST_IN_HOUR - MOST_OF_ONE_IN_HOUR - 1, "admin/zhang")
+    assert searches.wait(later, "admin/wang") == 900
+    assert searches.wait(later, "admin/thief") == 14 * 3600 - 45 * 60, "the bound that ends last"
 
 
 def test_a_number_that_a_clock_ahead_has_counted_counts_in_the_true_hour_too(searches: Searches) -> None:

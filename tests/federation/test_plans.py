@@ -55,8 +55,6 @@ WITHOUT_QUERY = {
 """The lists that the configuration answers."""
 BY_KEY = ("audit",)
 """Tables that a plan of SQLite scans by their key, and ends at the first row."""
-OF_FEW = ("order_searches",)
-"""Tables with a bound of some hundred rows."""
 _asked: ContextVar[str] = ContextVar("asked", default="")
 
 
@@ -171,7 +169,7 @@ def reads_all(plan: str) -> bool:
     """Whether a plan reads a table from end to end."""
     scanned = re.findall(r"SCAN (\w+)(?! USING)(?:;|$)", plan)
     parts = re.findall(r"CO-ROUTINE (\w+)", plan)  # of the statement itself: their own scans stand in the plan as well
-    return "Seq Scan" in plan or any(each not in (*BY_KEY, *OF_FEW, *parts) for each in scanned)
+    return "Seq Scan" in plan or any(each not in (*BY_KEY, *parts) for each in scanned)
 
 
 @pytest.mark.slow

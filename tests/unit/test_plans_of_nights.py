@@ -9,7 +9,7 @@ from region_node.network.agreements.outages import withdraw_outages
 from tests.unit.purging import NOW, Archive, archive
 
 BOUNDED = {
-    *("order_searches", "completed_orders"),  # of a day; a row for each day and region
+    "completed_orders",  # a row for each day and region
     *("legal_holds", "holds_of_others", "held"),  # by authorities, a few
     *("wrong_answers", "network_streams"),  # of the open codes; a row for each stream
 }

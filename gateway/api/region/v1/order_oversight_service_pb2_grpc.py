@@ -70,8 +70,8 @@ class OrderOversightServiceServicer:
 
     def SearchOrderSummaries(self, request, context):
         """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
-        reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them;
-        beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
+        reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them,
+        and one administrator for half as many; beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

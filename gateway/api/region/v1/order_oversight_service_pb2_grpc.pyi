@@ -25,8 +25,8 @@ class OrderOversightServiceStub:
     """Lists orders of which this region is the origin or the home, without personal data."""
     SearchOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.SearchOrderSummariesRequest, _order_oversight_service_pb2.SearchOrderSummariesResponse]
     """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
-    reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them;
-    beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
+    reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them,
+    and one administrator for half as many; beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
     """
     ListJointOrderSummaries: _aio.UnaryUnaryMultiCallable[_order_oversight_service_pb2.ListJointOrderSummariesRequest, _order_oversight_service_pb2.ListJointOrderSummariesResponse]
     """Lists joint orders that this region leads or follows, without personal data."""
@@ -61,8 +61,8 @@ class OrderOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_order_oversight_service_pb2.SearchOrderSummariesRequest, _order_oversight_service_pb2.SearchOrderSummariesResponse],
     ) -> _abc.Awaitable[_order_oversight_service_pb2.SearchOrderSummariesResponse]:
         """Lists the orders of a number of which this region is the origin or the home, in the form of ListOrderSummaries. The
-        reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them;
-        beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
+        reading is recorded. All coordinators together search for few different numbers in a clock hour and in 24 of them,
+        and one administrator for half as many; beyond that for no further one: ORDER_SEARCHES_TOO_MANY.
         """
 
     @_abc_1.abstractmethod

@@ -831,8 +831,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_NETWORK_OBJECT_UNKNOWN: _Reason.ValueType  # 717
     """Name a site, a link or a service of the federation configuration."""
     REASON_ORDER_SEARCHES_TOO_MANY: _Reason.ValueType  # 718
-    """Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
-    24 hours. The staff of the region are alerted, and look who has searched.
+    """Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, and half of them
+    for one administrator, in an hour and in 24 hours. The staff of the region are alerted, and look who has searched.
     """
     REASON_CALLBACK_NAME_AWAITED: _Reason.ValueType  # 719
     """Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
@@ -1656,8 +1656,8 @@ regions that are not.
 REASON_NETWORK_OBJECT_UNKNOWN: Reason.ValueType  # 717
 """Name a site, a link or a service of the federation configuration."""
 REASON_ORDER_SEARCHES_TOO_MANY: Reason.ValueType  # 718
-"""Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, in an hour and in
-24 hours. The staff of the region are alerted, and look who has searched.
+"""Search again after the time of google.rpc.RetryInfo. The bounds hold for all coordinators together, and half of them
+for one administrator, in an hour and in 24 hours. The staff of the region are alerted, and look who has searched.
 """
 REASON_CALLBACK_NAME_AWAITED: Reason.ValueType  # 719
 """Repeat the same request after the time of google.rpc.RetryInfo. Name servers that do not answer hold up the names of the
