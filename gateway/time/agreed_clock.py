@@ -17,6 +17,7 @@ from gateway.errors import Refused
 from gateway.time.clock import BETWEEN_TRUSTED, EPOCH, MAX_CLOCK_ERROR, SteadyClock
 
 LISTENING = 10.0  # seconds after a start in which others may answer, before a process goes by its own clock alone
+SHORT_ABSENCE = timedelta(minutes=20)  # since the last agreed time, which is kept every ten minutes: a restart
 LONGEST_ALONE = timedelta(days=31)  # since the last agreed time: with nobody to ask, a longer absence is not believed
 OPINION_COUNTS = 600.0  # seconds: far longer than the time between two heartbeats
 _SEVERAL = 2  # others, of whom one alone may have the wrong clock
@@ -210,10 +211,13 @@ class AgreedClock:
         return self.now()
 
     def require_trusted(self) -> None:
-        """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later."""
+        """Raises Refused with CLOCK_UNTRUSTED where this clock was wrong at the last look, of this second or later.
+
+        The same holds for an unproven clock long after the time that the database kept: it may be weeks ahead.
+        """
         if self.steady() - self._looked_at >= _TRUST:
             self.is_settled()
-        if self._noted == Standing.WRONG:
+        if self._noted == Standing.WRONG or (self._noted == Standing.UNPROVEN and self._was_long_away()):
             raise Refused(Reason.REASON_CLOCK_UNTRUSTED)
 
     def difference(self) -> timedelta:
@@ -223,6 +227,10 @@ class AgreedClock:
     def unsettled_seconds(self) -> float:
         """For how long all that depends on time has waited; 0 while the clock is settled."""
         return 0.0 if self.is_settled() else self.steady() - self._settled_at
+
+    def _was_long_away(self) -> bool:
+        last = self._evidence.last
+        return last is not None and self.now() - last > SHORT_ABSENCE
 
     def _take(self, evidence: Evidence) -> None:
         self._evidence = evidence

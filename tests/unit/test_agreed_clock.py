@@ -11,6 +11,7 @@ from gateway.time.agreed_clock import (
     LISTENING,
     LONGEST_ALONE,
     OPINION_COUNTS,
+    SHORT_ABSENCE,
     AgreedClock,
     Evidence,
     Opinion,
@@ -146,12 +147,32 @@ def test_alone_a_start_counts_from_the_time_that_the_database_kept(since: timede
     machine = Machine()
     clock = started(machine, NOW - since)
     assert not clock.is_settled(), "somebody may still answer"
-    assert trusted(clock) == (-MAX_CLOCK_ERROR <= since <= LONGEST_ALONE)
+    assert trusted(clock) == (-MAX_CLOCK_ERROR <= since <= SHORT_ABSENCE)
     machine.passed += LISTENING
     is_believed = -MAX_CLOCK_ERROR <= since + timedelta(seconds=LISTENING) <= LONGEST_ALONE
-    assert clock.is_settled() == is_believed
+    assert (clock.is_settled(), trusted(clock)) == (is_believed, is_believed)
     machine.error = 2 * MAX_CLOCK_ERROR
     assert not (is_believed and clock.is_settled()), "alone, the steady clock tells of a step"
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["somebody", "nobody"])
+def test_after_a_long_absence_a_clock_dates_nothing_until_somebody_answers_or_nobody_does(answers: bool) -> None:
+    machine = Machine()
+    clock = started(machine, NOW - LONGEST_ALONE + DAY)  # or the machine is weeks ahead, after a short one
+    assert not trusted(clock)
+    machine.passed += LISTENING / 2
+    assert not trusted(clock)
+    if answers:
+        clock.hear("coordinator", machine.true)
+    else:
+        machine.passed += LISTENING / 2
+    assert trusted(clock)
+    assert clock.now() == machine.true
+
+
+@pytest.mark.parametrize("last", [NOW - SHORT_ABSENCE, NOW, None], ids=["long ago", "now", "new database"])
+def test_after_a_restart_and_with_a_new_database_a_clock_dates_work_at_once(last: datetime | None) -> None:
+    assert trusted(started(Machine(), last))
 
 
 def test_a_coordinator_whose_clock_is_wrong_moves_no_time_of_a_node_that_starts() -> None:
