@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -31,15 +32,22 @@ class AccessRules:
         require_member: Callable[[str, str], None] | None = None,
         require_scope: Callable[[str, str], None] | None = None,
         require_share: Callable[[str], None] | None = None,
+        require_clock: Callable[[], None] | None = None,
     ) -> None:
         """`own_region` is the region of the server; empty for a coordinator.
 
         `require_member` raises Refused for a region that may not call a service at present, `require_scope` for an
         operator system whose scope does not contain a service, `require_share` for one that has had its share of the
-        region; all by name.
+        region; all by name. `require_clock` raises Refused where nothing may be dated at present.
         """
         methods = {f"/{service.full_name}/{method.name}": method for service in services for method in service.methods}
         options = {path: method.GetOptions().Extensions for path, method in methods.items()}
+        self._dated = {
+            path
+            for path, method in methods.items()
+            if method.GetOptions().idempotency_level != MethodOptions.NO_SIDE_EFFECTS
+            and not options[path][access_pb2.by_any_clock]
+        }
         self._requests = {path: method.input_type for path, method in methods.items()}
         self._allowed: Mapping[str, tuple[frozenset[Role.ValueType], str]] = {
             path: (frozenset(said[access_pb2.allow]), methods[path].containing_service.name)
@@ -54,15 +62,18 @@ class AccessRules:
         self._require_member = require_member
         self._require_scope = require_scope
         self._require_share = require_share
+        self._require_clock = require_clock
 
     def require_begun(self, identity: Identity, method: str) -> None:
-        """Raises as `require_allowed`, and as `require_share` for an operator system, as its call begins.
+        """Raises as a call begins: as `require_allowed`, `require_share` for an operator system, and `require_clock`.
 
-        A call that is open goes on beyond the share: it was begun within.
+        A call that is open goes on beyond the share: it was begun within. A clock that was right steps no more.
         """
         self.require_allowed(identity, method)
         if self._require_share is not None and identity.role == Role.ROLE_OPERATOR and method in self._allowed:
             self._require_share(identity.name)
+        if self._require_clock is not None and method in self._dated:
+            self._require_clock()
 
     def require_allowed(self, identity: Identity, method: str) -> None:
         """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server.

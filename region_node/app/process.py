@@ -282,6 +282,7 @@ def _access(services: Sequence[Service], ports: Ports) -> AccessRules:
         own_region=ports.settings.region,
         require_scope=ports.scopes.require_service,
         require_share=ports.day_work.require_share,  # of readings, imports and notes, too, which ask for no room
+        require_clock=ports.clock.require_trusted,
     )
 
 

@@ -78,6 +78,7 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 ALLOW_FIELD_NUMBER: _builtins.int
 LARGEST_REQUEST_FIELD_NUMBER: _builtins.int
 WITHOUT_STAFF_FIELD_NUMBER: _builtins.int
+BY_ANY_CLOCK_FIELD_NUMBER: _builtins.int
 REFUSED_SINGLY_FIELD_NUMBER: _builtins.int
 allow: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]]
 """The roles that may call the RPC. Nobody may call an RPC without it."""
@@ -91,6 +92,10 @@ without_staff: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodO
 """The RPC serves an operator system also where no proven member of staff acts: for what a customer does alone, and for
 the work of systems. Other RPCs need a proof (STAFF_NOT_PROVEN), unless the region believes the operator system.
 The proposal of an act of two people needs one in any case.
+"""
+by_any_clock: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""The RPC is served also while the clock of the region is known to be wrong, though it has side effects: it judges for
+itself, or people need it to set the region right. Any other of a region is refused with CLOCK_UNTRUSTED.
 """
 refused_singly: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Set on repeated fields with elements that are accepted or refused separately. An element with a forbidden text does

@@ -122,9 +122,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_STORE_UNAVAILABLE: _Reason.ValueType  # 47
     """Disk full or failing. Nothing was accepted; call the operations staff."""
     REASON_CLOCK_UNTRUSTED: _Reason.ValueType  # 48
-    """A node accepts no work that expires, and no step on accepted work, until its clock is right. A coordinator dates no
-    planned outage, event, count of customers, report, enrolment or risk until others confirm its clock, which takes
-    seconds after a start. Try again.
+    """A node accepts no work, and does nothing else that has a date, until its clock is right. A coordinator dates no planned
+    outage, event, count of customers, report, enrolment or risk until others confirm its clock, which takes seconds
+    after a start. Try again.
     """
     REASON_CONFIGURATION_MISSING: _Reason.ValueType  # 49
     """The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
@@ -947,9 +947,9 @@ REASON_TOO_BUSY: Reason.ValueType  # 46
 REASON_STORE_UNAVAILABLE: Reason.ValueType  # 47
 """Disk full or failing. Nothing was accepted; call the operations staff."""
 REASON_CLOCK_UNTRUSTED: Reason.ValueType  # 48
-"""A node accepts no work that expires, and no step on accepted work, until its clock is right. A coordinator dates no
-planned outage, event, count of customers, report, enrolment or risk until others confirm its clock, which takes
-seconds after a start. Try again.
+"""A node accepts no work, and does nothing else that has a date, until its clock is right. A coordinator dates no planned
+outage, event, count of customers, report, enrolment or risk until others confirm its clock, which takes seconds
+after a start. Try again.
 """
 REASON_CONFIGURATION_MISSING: Reason.ValueType  # 49
 """The node never reached a coordinator, or has an older revision than another region already has. It gets the newest by
