@@ -18,7 +18,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay import outbox
 from gateway.relay.at_rest import envelope_subject
-from gateway.relay.border import Command, Refiled, SlowQuery
+from gateway.relay.border import Command, Refiled, RevisionAwaited, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.relay.outcomes import outcomes
 from gateway.security.signing import ENVELOPE
@@ -269,23 +269,30 @@ def test_a_refusal_with_a_record_of_a_later_version_waits_for_the_process_that_c
     play(tmp_path, scenario)
 
 
-def test_a_filing_of_this_region_waits_for_the_process_that_can_read_its_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("later", [UnknownChoice(Choice("state", "OrderState", 9)), RevisionAwaited("revision 8")])
+def test_a_filing_of_this_region_waits_for_the_upgrade_or_the_configuration_by_which_it_can_take_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: Exception
 ) -> None:
     """The store is Guangdong's here, which has lost what it had sent."""
 
     async def scenario(scene: Scene) -> None:
+        sent, kind = scene.pair.seal(), scene.desk.kinds()[COMMAND]
+        assert isinstance(kind, Command)
+        known = kind.answered
+
         def refile(tx: Transaction, content: EnvelopeContent, now: datetime) -> Refiled:
             tx.execute("INSERT INTO effects (effect) VALUES ('filed again')")
             return Refiled.RESTORED
 
-        sent, kind = scene.pair.seal(), scene.desk.kinds()[COMMAND]
-        assert isinstance(kind, Command)
-        monkeypatch.setattr(scene.desk, "kinds", lambda: {COMMAND: replace(kind, refile=refile)})
+        def answered(tx: Transaction, content: EnvelopeContent, first: ReceiptContent, now: datetime) -> None:
+            known(tx, content, first, now)
+            raise later
+
         await lose(scene, NOW - HOUR, NOW + HOUR)
         reporter = Reporter({"": page((sent, scene.answer(sent)))}, region=DESTINATION)
-        for unknown, effects in (("1", []), ("", ["filed again", "answered 1"])):
-            scene.desk.unknown_when_answered = unknown
+        for take, effects in ((answered, []), (known, ["filed again", "answered 1"])):
+            kinds = {COMMAND: replace(kind, refile=refile, answered=take)}
+            monkeypatch.setattr(scene.desk, "kinds", lambda kinds=kinds: kinds)
             await loop_of(scene, reporter, ORIGIN).catch_up()
             assert await scene.effects() == effects
             assert await lost(scene, ORIGIN) == []

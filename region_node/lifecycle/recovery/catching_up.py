@@ -21,7 +21,7 @@ from gateway.auditing import audit
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.federation.current import FederationState
 from gateway.relay import inbox, outbox
-from gateway.relay.border import Border, Command, DoneOtherwise, Kinds, Refiled
+from gateway.relay.border import Border, Command, DoneOtherwise, Kinds, Refiled, RevisionAwaited
 from gateway.relay.envelopes import Sealed, UntilUpgraded, open_envelope, open_receipt, read_content
 from gateway.relay.outcomes import outcomes
 from gateway.relay.queries import Asker
@@ -250,7 +250,8 @@ class CatchingUp:
         store, content, now = self._ports.store, told.sealed.content, self._ports.clock.now()
 
         async def taken() -> Reason.ValueType:
-            with UntilUpgraded(self._ports.border.region):  # around the transaction: what it has written is undone
+            # Around the transaction: what it has written is undone.
+            with _until_configured(), UntilUpgraded(self._ports.border.region):
                 return await store.write(lambda tx: self._taken(tx, loss, region, told, now))
 
         (problem,) = await outcomes([taken()])
@@ -346,6 +347,15 @@ def _theirs() -> Iterator[None]:
         yield
     except Refused as refused:
         raise _Unable(refused) from None
+
+
+@contextlib.contextmanager
+def _until_configured() -> Iterator[None]:
+    """Raises Refused with CONFIGURATION_MISSING for an answer by a later configuration than this region has."""
+    try:
+        yield
+    except RevisionAwaited:
+        raise Refused(Reason.REASON_CONFIGURATION_MISSING) from None
 
 
 @contextlib.contextmanager
