@@ -22,6 +22,7 @@ from region_node.business.reconciliation.port import Reconciliation
 from region_node.business.reconciliation.tickets import settled_tickets
 from region_node.business.settlement.port import Settlement
 from region_node.business.settlement.proofs import SETTLEMENTS
+from region_node.business.settlement.signing import STATEMENTS
 from region_node.care.anomalies.watching import ALERTS as ANOMALY_ALERTS
 from region_node.care.bulletins import rows as bulletin_rows
 from region_node.care.bulletins.kind import BULLETINS
@@ -31,6 +32,7 @@ from region_node.care.complaints.kind import COMPLAINTS
 from region_node.care.complaints.of_problems import complaints_of
 from region_node.care.complaints.rows import COMPLAINT
 from region_node.care.escalations.alerts import alerts
+from region_node.care.escalations.configurations import ALERTS as CONFIGURATION_ALERTS
 from region_node.care.escalations.joint_orders import JOINT_ORDERS
 from region_node.care.issues.kind import ISSUES
 from region_node.care.issues.of_settlements import open_dispute
@@ -110,7 +112,10 @@ KINDS: Sequence[RecordKind] = (
     SETTLEMENTS,
     MOVES,
     ORDER_SEARCHES,
-    alerts((ANOMALY_ALERTS, QUARANTINE_TIMER, DUTY_LIMIT.timer, BILL_LIMIT.timer)),
+    alerts(
+        (ANOMALY_ALERTS, QUARANTINE_TIMER, DUTY_LIMIT.timer, BILL_LIMIT.timer, CONFIGURATION_ALERTS),
+        of_regions=(STATEMENTS,),
+    ),
     RecordKind("request", row_migrations={"requests": seal_clear_requests}),
     RecordKind(
         "import",

@@ -46,12 +46,19 @@ def test_the_notice_of_an_anomaly_ends_a_year_after_its_delivery_and_one_that_wa
     assert kept.count("escalation_notices") == 0
 
 
-@pytest.mark.parametrize("name", ["quarantine/submit", "duty-readings/henan", "bill-readings/henan", "complaint/1"])
-def test_notices_of_quarantined_work_and_of_many_readings_end_as_well_and_those_of_tickets_end_with_these(
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("quarantine/submit", "duty-readings/henan", "bill-readings/henan", "configuration/7/henan"),
+        *("henan/settlement/sichuan/2030-06", "sichuan/settlement/yunnan/2030-06/payment"),
+        *("complaint/1", "sichuan/1"),
+    ],
+)
+def test_notices_of_work_readings_configurations_and_settlements_end_as_well_and_those_of_tickets_end_with_these(
     kept: Archive, name: str
 ) -> None:
     raised = RaisedComplaint(id=f"{name}/1", ticket_id=f"{name}/1", level=2)
     add_notices(kept.tx, kept.context, [raised], NOW, due=NOW)
     delivered(kept)
     night(kept, NOW + 366 * DAY)
-    assert kept.count("escalation_notices") == (name == "complaint/1")
+    assert kept.count("escalation_notices") == (name in ("complaint/1", "sichuan/1"))

@@ -33,6 +33,8 @@ from region_node.business.settlement.rows import find_statement, is_any_pending,
 from region_node.requests.caller import Caller
 
 NOTE_LIMIT = 1000  # characters
+STATEMENTS = "settlement"
+"""The word behind the first region in the id of a statement."""
 PROPOSED = SettlementState.SETTLEMENT_STATE_PROPOSED
 SIGNED = SettlementState.SETTLEMENT_STATE_SIGNED
 DISPUTED = SettlementState.SETTLEMENT_STATE_DISPUTED
@@ -44,7 +46,7 @@ _LIFETIME = timedelta(days=3650)  # the message waits however long the other reg
 
 def statement_id(terms: SettlementTerms) -> str:
     """The id of a statement, and the subject of its envelopes behind `SUBJECTS`."""
-    return f"{terms.first_region}/settlement/{terms.second_region}/{terms.month}"
+    return f"{terms.first_region}/{STATEMENTS}/{terms.second_region}/{terms.month}"
 
 
 def other_region(settlement: Settlement, terms: SettlementTerms) -> str:

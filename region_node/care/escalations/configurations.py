@@ -11,10 +11,13 @@ from gateway.time.clock import to_timestamp
 from region_node.care.escalations.rows import add_notices
 from region_node.node.context import RegionContext
 
+ALERTS = "configuration"
+"""The first word in the ids of these notices."""
+
 
 def raise_dispute(tx: Transaction, context: RegionContext, dispute: DisputedRevision, now: datetime) -> None:
     """Adds notices to every sink of its level. A dispute with one region about one revision has one notice."""
-    ticket_id, level = f"configuration/{dispute.revision}/{dispute.region}", escalation_level(1)
+    ticket_id, level = f"{ALERTS}/{dispute.revision}/{dispute.region}", escalation_level(1)
     told = RaisedComplaint(
         id=f"{ticket_id}/L{level}",
         ticket_id=ticket_id,

@@ -120,6 +120,17 @@ def forget_delivered_below(tx: Transaction, ticket_id: str, before: datetime) ->
     )
 
 
+def first_words(tx: Transaction) -> list[str]:
+    """The different parts of the ids of all notices before their first slash: a query each, by the key."""
+    found, last = list[str](), ""
+    sql = "SELECT ticket_id FROM escalation_notices WHERE ticket_id >= :behind ORDER BY ticket_id LIMIT 1"
+    while (ticket_id := tx.first(str, sql, behind=last)) is not None:
+        word = ticket_id.partition("/")[0]
+        found.append(word)
+        last = _parts(word)["last"]
+    return found
+
+
 def _parts(ticket_id: str) -> Mapping[str, str]:
     """The range of the ids of a ticket's parts."""
     return {"first": f"{ticket_id}/", "last": f"{ticket_id}0"}  # '0' is the character behind '/'
