@@ -69,7 +69,7 @@ durations: setup ## run the first tier and record how long its tests take
 
 screenshots: setup ## open each page of the console in Chromium, and write pictures into build/screenshots
 	@sh deploy/build/services.sh chromium
-	@$(MAKE) --no-print-directory test-all TESTS="tests/federation/test_console_in_a_browser.py tests/federation/test_proposal_in_a_browser.py"
+	@$(MAKE) --no-print-directory test-all TESTS="tests/federation/test_console_in_a_browser.py tests/federation/test_certificate_in_a_browser.py tests/federation/test_proposal_in_a_browser.py"
 
 test-other: ## run the first tier on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test

@@ -1,23 +1,29 @@
-"""A headless Chromium (Debian's package), driven by DevTools, and the door by which it shows a certificate."""
+"""A headless Chromium (Debian's package), driven by DevTools, and the door by which it needs no certificate."""
 
 import asyncio
 import base64
 import itertools
 import json
+import os
 import re
 import shutil
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
+from cryptography.hazmat.primitives.serialization import NoEncryption, load_pem_private_key, pkcs12
+from cryptography.x509 import load_pem_x509_certificates
 
 from gateway.security.tls import Credentials
 
 PROGRAM = shutil.which("chromium")
+KEEPER = shutil.which("pk12util")
+"""Puts a certificate into the store of a browser (Debian's package libnss3-tools)."""
 _LISTENING = re.compile(rb"DevTools listening on (ws://\S+)")
 _SECONDS = 60.0
 _PART = 64 * 1024
@@ -233,11 +239,39 @@ class Tab:
         return base64.b64decode(data)
 
 
+@dataclass(frozen=True)
+class OwnCertificate:
+    """The certificate of a person in the store of a browser, and the origin that it is shown to."""
+
+    credentials: Credentials
+    origin: str
+
+    def store(self, home: Path) -> None:
+        """Writes the store into the home of a browser, and the choice of a person whom the browser asks for one."""
+        store, bundle = home / ".pki" / "nssdb", home / "own.p12"
+        store.mkdir(parents=True)
+        own, *issuers = load_pem_x509_certificates(self.credentials.certificate.read_bytes())
+        key = load_pem_private_key(self.credentials.key.read_bytes(), None)
+        bundle.write_bytes(pkcs12.serialize_key_and_certificates(b"own", key, own, issuers, NoEncryption()))
+        assert KEEPER is not None
+        for command in (
+            ["certutil", "-N", "--empty-password", "-d", f"sql:{store}"],
+            [KEEPER, "-i", str(bundle), "-W", "", "-K", "", "-d", f"sql:{store}"],
+        ):
+            subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
+        choice = {f"{self.origin},*": {"setting": {"filters": [{}]}}}
+        settings = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": choice}}}}
+        (home / "Default").mkdir()
+        (home / "Default" / "Preferences").write_text(json.dumps(settings))
+
+
 @asynccontextmanager
-async def browser_tab(language: str) -> AsyncIterator[Tab]:
-    """A page of a browser of its own, which prefers a language."""
+async def browser_tab(language: str, certificate: OwnCertificate | None = None) -> AsyncIterator[Tab]:
+    """A page of a browser of its own, which prefers a language and has at most one certificate."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="crossregion-chromium-", ignore_cleanup_errors=True))
+        if certificate is not None:
+            await asyncio.to_thread(certificate.store, Path(folder))
         process = await asyncio.to_thread(_started, folder)
 
         async def end() -> None:
@@ -258,13 +292,14 @@ async def browser_tab(language: str) -> AsyncIterator[Tab]:
 
 
 def _started(folder: str) -> "subprocess.Popen[bytes]":
-    """Chromium with its files in a folder.
+    """Chromium with its files in a folder, which is its home as well.
 
     By the standard library: what an event loop has forked may end at the locks of gRPC's threads.
     """
     assert PROGRAM is not None
     command = [PROGRAM, *_ARGUMENTS, f"--user-data-dir={folder}", "about:blank"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    own = {**os.environ, "HOME": folder}
+    return subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def _address(process: "subprocess.Popen[bytes]") -> str:

@@ -15,7 +15,7 @@ is_there() {
         restic) command -v restic >/dev/null ;;
         softhsm2) command -v softhsm2-util >/dev/null ;;
         patroni) command -v patroni >/dev/null ;;
-        chromium) command -v chromium >/dev/null && ls /usr/share/fonts/truetype/wqy/*.ttc >/dev/null 2>&1 ;;
+        chromium) command -v chromium >/dev/null && command -v pk12util >/dev/null && ls /usr/share/fonts/truetype/wqy/*.ttc >/dev/null 2>&1 ;;
         nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
         *) fail "no service is called $1" ;;
     esac
@@ -23,7 +23,7 @@ is_there() {
 
 package_of() {
     case $1 in
-        chromium) echo chromium fonts-wqy-microhei ;;  # pages are in Chinese too
+        chromium) echo chromium fonts-wqy-microhei libnss3-tools ;;  # pages are in Chinese, a browser has certificates
         etcd) echo etcd-server ;;
         nginx) echo nginx-light ;;
         patroni) echo patroni python3-etcd ;;

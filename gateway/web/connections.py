@@ -1,6 +1,7 @@
-"""Connections of the HTTPS listener: what is no request of HTTP is refused in the form of the path that it names."""
+"""Connections of the HTTPS listener: their handshakes, and the refusals of what is no request of HTTP."""
 
 import re
+import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -26,6 +27,24 @@ _HEADERS = {
 }
 Malformed = Callable[[web.BaseRequest, Refused], web.Response]
 """Writes the refusal of what is no request. The request is an empty one, on the same connection."""
+
+
+class Handshake(ssl.SSLObject):
+    """A handshake that says by an alert why it fails. Browsers show the text of that."""
+
+    _failure: ssl.SSLError | None = None
+
+    def do_handshake(self) -> None:
+        """See ssl. A failure is raised by the next call: an event loop sends nothing more after the first one."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            self._failure = error
+            raise ssl.SSLWantReadError from error
 
 
 class Connection(web.RequestHandler):

@@ -29,7 +29,7 @@ from gateway.security.alternative_names import uris_of
 from gateway.security.peers import Caller, Peer
 from gateway.security.tls import CONNECTION_AGE_MS, CONNECTION_GRACE_MS, HANDSHAKE_MS, Credentials, CredentialsUnusable
 from gateway.time.looks import until_look
-from gateway.web.connections import Connection, Malformed, give_headers
+from gateway.web.connections import Connection, Handshake, Malformed, give_headers
 from gateway.web.refusals import http_status, told_headers
 
 LOOK_SECONDS = 1.0  # between two checks of the files of the certificate
@@ -267,6 +267,7 @@ class WebServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = self._verify_mode
+        context.sslobject_class = Handshake
         context.num_tickets = 0  # a resumed session would have no certificates
         try:
             context.load_verify_locations(files.authority)

@@ -204,8 +204,8 @@ def test_nobody_connects_without_a_certificate_of_the_federation_or_by_an_older_
         stranger = new_authority().issue(parse(f"spiffe://{FEDERATION}/monitor/other", FEDERATION), NOW, NOW + LIFE)
         foreign.certificate.write_bytes(stranger.tls.certificate_pem)
         foreign.key.write_bytes(stranger.tls.key_pem)
-        for credentials in (None, foreign):
-            with pytest.raises(NO_CONNECTION):
+        for credentials, alert in ((None, "CERTIFICATE_REQUIRED"), (foreign, "UNKNOWN_CA")):
+            with pytest.raises(ssl.SSLError, match=alert):
                 process.ask_with(credentials)
         older = ssl.create_default_context(cafile=str(foreign.authority))
         older.maximum_version = ssl.TLSVersion.TLSv1_2

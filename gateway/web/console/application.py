@@ -37,6 +37,7 @@ from gateway.web.console.framing import (
     Site,
     framed,
     kept_form,
+    page_outside,
 )
 from gateway.web.console.lists import chosen_word
 from gateway.web.console.live import Feed, Streams, Watcher, without_session
@@ -70,8 +71,6 @@ _ID_BYTES = 16  # of randomness in a request id
 _SECRET_BYTES = 32  # of randomness in the secret of a browser that sets out to its identity provider
 _NOTHING = Fields({})
 _WITHOUT_SESSION = frozenset({Reason.REASON_SESSION_MISSING, Reason.REASON_SESSION_FOREIGN})
-
-
 _PERSON = web.RequestKey("crossregion.person", Person)
 _FORM = web.RequestKey("crossregion.form", Fields)
 """The form of this site that came with a request, until it is done."""
@@ -485,12 +484,13 @@ class ConsoleApplication:
         here = to or self._addresses.here(request)
 
         def show() -> Shown:
-            if person is None:
-                way_on = Link(translated("Sign in"), self._addresses.sign_in(here))
-            else:
-                way_on = Link(self._console.tabs[0].title(), self._addresses.home)
             kept = None if form is None else self._kept(request, here, form, person)
-            return Shown("console_refused.html.j2", title_of(status), RefusedPage(way_on, kept))
+            if person is not None:
+                page = RefusedPage(Link(self._console.tabs[0].title(), self._addresses.home), kept)
+            else:
+                to, has_certificate = self._addresses.sign_in(here), bool(certificates_of(request))
+                page = page_outside(self._console, to, refused, kept, by_certificate=has_certificate)
+            return Shown("console_refused.html.j2", title_of(status), page)
 
         terms = self._console.at_hand() if person is None else await self._known_terms(request)
         return self._written(request, show, terms, status, person, refused)

@@ -72,8 +72,11 @@ class Frame:
 class RefusedPage:
     """A page in place of one that was refused, or of one whose form could not be sent yet."""
 
-    way_on: Link
+    way_on: Link | None
+    """None where none leads on."""
     kept: "Kept | None" = None
+    advice: Sequence[str] = ()
+    """Sentences: what to do where no link leads on."""
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.security.identity import Identity
 from gateway.security.peers import Caller
 from gateway.web.console.entries import entered
 from gateway.web.console.fields import Fields
-from gateway.web.console.frames import Frame, Kept, Link, Pages, other_language, refusal_of
+from gateway.web.console.frames import Frame, Kept, Link, Pages, RefusedPage, other_language, refusal_of
 from gateway.web.console.pages import ACT, Shown, Tab, WebConsole
 from gateway.web.console.sessions import Session
 from gateway.wording.languages import translated
+from gateway.wording.terms import region_name
 
 SIGN_IN, SIGN_OUT, LANGUAGE = "/sign-in", "/sign-out", "/language"
 """Paths below that of the console."""
@@ -20,6 +22,14 @@ TO = "to"
 """The parameter with the address that follows."""
 TOKEN, REQUEST_ID = "token", "request_id"
 """Hidden fields of each form."""
+_NOT_ADMITTED = frozenset(
+    {
+        Reason.REASON_PERMISSION_DENIED,
+        Reason.REASON_UNAUTHENTICATED,
+        Reason.REASON_CERTIFICATE_EXPIRED,
+        Reason.REASON_CERTIFICATE_REVOKED,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,36 @@ def pages_beside(root: str, tabs: Sequence[Tab], path: str) -> Pages:
     if tab is None:
         return Pages("")
     return Pages(tab.title(), [Link(each.title(), root + each.path, each.path == path) for each in tab.pages])
+
+
+def page_outside(
+    console: WebConsole, sign_in_to: str, refused: Sequence[Refused], kept: Kept | None, *, by_certificate: bool
+) -> RefusedPage:
+    """The refused page of somebody who is not signed in, which leads to the address `sign_in_to`.
+
+    Signing in would refuse the same certificate again: its page says who gets in, and how.
+    """
+    if by_certificate and any(each.reason in _NOT_ADMITTED for each in refused):
+        return RefusedPage(None, kept, _way_in(console))
+    return RefusedPage(Link(translated("Sign in"), sign_in_to), kept)
+
+
+def _way_in(console: WebConsole) -> Sequence[str]:
+    """Sentences for people whose certificate is not admitted: whose is, and how they come in."""
+    if console.sign_in is not None:
+        again = translated(
+            "Close and reopen the browser, and choose your certificate, or none to sign in by your identity provider."
+        )
+    else:
+        again = translated("If you have it, close the browser, open it again, and choose that certificate.")
+    if not console.region:
+        who = translated("Administrators get in here, by a certificate of their own.")
+        ask = translated("If you have none, ask those who issue the certificates of administrators.")
+    else:
+        region = region_name(console.region)
+        who = translated("Staff of {region} get in here, by a certificate of their own.", region=region)
+        ask = translated("If you have none, ask those who issue the certificates of {region}.", region=region)
+    return [who, again, ask]
 
 
 def kept_form(form: Fields, person: Person | None, to: str, sign_in_to: str, *, by_certificate: bool) -> Kept:
