@@ -9,7 +9,7 @@ import re
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,22 +119,34 @@ class Tab:
         self._session = str(attached["sessionId"])
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.send(f"{domain}.enable")
-        await self.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": self._language})
+        await self.speak(self._language)
+
+    async def speak(self, language: str) -> None:
+        """Prefers a language from the next page on."""
+        await self.send("Network.setExtraHTTPHeaders", headers={"Accept-Language": language})
 
     async def send(self, method: str, **parameters: object) -> Json:
         """A command of the protocol, and its result."""
-        number = next(self._ids)
-        message: Json = {"id": number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        await self._socket.send_json(message)
-        while True:
+        return (await self.send_all([(method, parameters)]))[0]
+
+    async def send_all(self, commands: Iterable[tuple[str, Json]]) -> Sequence[Json]:
+        """Commands of the protocol, of which none waits for the result of the one before, and their results."""
+        methods: dict[object, str] = {}
+        for method, parameters in commands:
+            methods[number := next(self._ids)] = method
+            message: Json = {"id": number, "method": method, "params": parameters}
+            if self._session:
+                message["sessionId"] = self._session
+            await self._socket.send_json(message)
+        results: dict[object, Json] = {}
+        while len(results) < len(methods):
             answer = await self._next()
-            if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
+            if (found := methods.get(answer.get("id"))) is not None:
+                assert "error" not in answer, f"{found}: {answer['error']}"
                 result = answer["result"]
                 assert isinstance(result, dict)
-                return result
+                results[answer["id"]] = result
+        return [results[each] for each in methods]
 
     async def _next(self) -> Json:
         answer: Json = json.loads(await self._socket.receive_str(timeout=_SECONDS))
@@ -205,13 +217,16 @@ class Tab:
         assert isinstance(result, dict)
         return result.get("value")
 
-    async def press(self, key: str) -> None:
-        """Presses a key: Tab, Enter, Space or ArrowDown."""
+    async def press(self, key: str, times: int = 1) -> None:
+        """Presses a key so many times: Tab, Enter, Space or ArrowDown."""
         code, text = _KEYS[key]
+        acts: list[tuple[str, Json]] = []
         for kind in ("keyDown", "keyUp"):
             told = {"text": text} if text and kind == "keyDown" else {}
             name = " " if key == "Space" else key
-            await self.send("Input.dispatchKeyEvent", type=kind, key=name, code=key, windowsVirtualKeyCode=code, **told)
+            act = {"type": kind, "key": name, "code": key, "windowsVirtualKeyCode": code, **told}
+            acts.append(("Input.dispatchKeyEvent", act))
+        await self.send_all(acts * times)
 
     async def write(self, text: str) -> None:
         """Types a text where the focus is."""

@@ -44,16 +44,18 @@ function follow(part) {
     renew(part, event.data);
   });
 }
-// A reader keeps the focus, and the place in a wide table.
+// A reader keeps the focus, also on one of several links to a page, and the place in a wide table.
 function renew(part, html) {
   const name = (each) => `${each.tagName} ${each.getAttribute("href") ?? each.getAttribute("aria-label")}`;
-  const focused = part.contains(document.activeElement) ? name(document.activeElement) : "";
+  const focused = document.activeElement;
+  const named = () => [...part.querySelectorAll("a, [tabindex]")].filter((each) => name(each) === name(focused));
+  const place = named().indexOf(focused);
   const places = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
   part.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
   part.querySelectorAll(".scroll").forEach((each, index) => (each.scrollLeft = places[index] ?? 0));
-  if (focused) {
-    const found = [...part.querySelectorAll("a, [tabindex]")].find((each) => name(each) === focused);
-    found?.focus({ preventScroll: true });
+  if (place >= 0) {
+    const found = named();
+    (found[place] ?? found.at(-1))?.focus({ preventScroll: true });
   }
 }
 for (const part of document.querySelectorAll("[data-events]")) {
