@@ -12,6 +12,7 @@ from gateway.wording.languages import current_language, has_reader, in_language,
 
 _META = "crossregion.terms"
 _DOCUMENTS = frozenset({"document", "documents", "documents_zh_cn"})
+_REGION = "region"
 _LINE = re.compile(r"(?<![\w/.-])[A-Z][A-Z0-9_]*(?:[|+][A-Z][A-Z0-9_]*)*(?![\w/.-])")
 _COLON = re.compile(": |：")
 
@@ -56,12 +57,18 @@ def required_line(line: str) -> str:
     return either.join(both.join(map(material_name, each.split("+"))) for each in line.split("|"))
 
 
-def with_material_names(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """The parameters of a refusal, with required documents in words. Ids of documents stay as they are."""
-    return {
-        name: _LINE.sub(lambda line: required_line(line[0]), told) if name in _DOCUMENTS else told
-        for name, told in parameters.items()
-    }
+def with_names(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """The parameters of a refusal, with the names of regions and of required documents.
+
+    Ids of documents stay as they are.
+    """
+    return {name: _parameter(name, told) for name, told in parameters.items()}
+
+
+def _parameter(name: str, told: str) -> str:
+    if name in _DOCUMENTS:
+        return _LINE.sub(lambda line: required_line(line[0]), told)
+    return region_name(told) if name == _REGION else told
 
 
 def business_name(code: str) -> str:

@@ -35,6 +35,7 @@ from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.languages import headed, in_language, translated
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import category_name, cause_name, learned, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
@@ -136,7 +137,7 @@ def _resolution(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Money"), state),
         Fact(translated("Order of the money"), money.order_id, path),
         Fact(translated("The money waits for"), waits),
-        Fact(translated("Not booked because"), in_language(money.error.message)),
+        Fact(translated("Not booked because"), told_error(money.error)),
         Fact(translated("Settled otherwise"), money.note),
     ]
 

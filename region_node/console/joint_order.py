@@ -24,7 +24,8 @@ from gateway.web.console.ticket import TicketPage, course, filled, known
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.joint_orders import item_name, next_limit, told_item_state, told_milestone, told_state
-from gateway.wording.languages import in_language, translated
+from gateway.wording.languages import translated
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import business_name, joint_staff_check, region_name
 from gateway.wording.times import told_if_set
 from gateway.wording.words import value_word
@@ -163,7 +164,7 @@ def _items(order: JointOrder) -> Table:
                 Cell(region_name(each.region), note=_address(order, each)),
                 Cell(value_word(JointAction.DESCRIPTOR, each.action)),
                 Cell(told_item_state(each.state)),
-                Cell(in_language(each.error.message)),
+                Cell(told_error(each.error)),
             ]
             for each in order.items
         ],

@@ -33,6 +33,7 @@ from gateway.web.console.ticket import course_table, facts_table, filled, known,
 from gateway.web.enum_words import number_of, told_word
 from gateway.web.tables import Cell, Table
 from gateway.wording.languages import enumerated, in_language, translated
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import (
     business_name,
     characteristic_label,
@@ -144,7 +145,7 @@ def _show(counted: Papers, visit: Visit, found: _Found) -> Shown:
         waits_for=waits_for(order.awaiting),
         due=due_cell(order.awaiting.due_time, visit.now),
         problem_heading=translated("Reason"),
-        problem=in_language(order.error.message),
+        problem=told_error(order.error),
         facts_heading=translated("Order"),
         facts=_facts(visit, order),
         quote_heading=translated("Quote"),

@@ -34,7 +34,8 @@ from gateway.web.selecting import SORT
 from gateway.web.tables import Cell, Table
 from gateway.wording.complaints import state_word
 from gateway.wording.joint_orders import waits
-from gateway.wording.languages import enumerated, headed, in_language, translated
+from gateway.wording.languages import enumerated, headed, translated
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import business_name, category_name, joint_item_name, region_name
 from gateway.wording.times import told_if_set
 from region_node.business.joint import rules as joint
@@ -265,7 +266,7 @@ def _is_due(due: Timestamp, until: Timestamp | None) -> bool:
 
 def _reviews(answer: ListOrdersResponse, visit: Visit) -> Iterator[_Waiting]:
     for each in answer.orders:
-        about, why = business_name(each.request.business), in_language(each.error.message)
+        about, why = business_name(each.request.business), told_error(each.error)
         what = headed(about, why) if why else about
         awaiting = translated(each.awaiting.action) or order_state(each.state)
         if orders.had_part(each, visit.person.region, visit.person.name):

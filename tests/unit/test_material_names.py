@@ -1,4 +1,4 @@
-"""Pages, and refusals on them, name materials as the catalogue does; commands in English have the codes."""
+"""Pages, and refusals on them, have the names of materials and regions; commands in English have codes and ids."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 import region_node
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Material
-from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse, RegisteredDocument
 from gateway.api.region.v1.order_service_pb2 import GetOrderResponse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -19,13 +19,17 @@ from gateway.web.console.frames import refusal_of
 from gateway.web.console.pages import View
 from gateway.web.tables import Cell
 from gateway.wording.languages import for_reader
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import learn, material_name, required_line
+from region_node.requests.checks import error_of
 from tests.unit.console_pages import Answering, order, read_by, text, view_of, visit
 
 TEXTS = Path(region_node.__file__).parent / "texts"
 IDENTITY, CODE = text("Identity card", "身份证"), text("One-time code", "短信验证码")
 CODES = ("ID_ORIG", "FORMER")
 NAMES = Terms(materials=[CodeTerm(code="ID_ORIG", name=IDENTITY), CodeTerm(code="OTP", name=CODE)])
+REGION = RegionTerm(region="sichuan", name=text("Sichuan", "四川"))
+NAMES_OF_BOTH = Terms(materials=NAMES.materials, regions=[REGION])
 
 
 def test_the_terms_of_a_configuration_have_each_material_by_its_code() -> None:
@@ -68,15 +72,39 @@ def test_an_order_names_its_documents_and_those_that_it_still_requires_though_th
             Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document="henan/OTP/ID_ORIG"),
             "档案中没有所指的材料henan/OTP/ID_ORIG，或其内容与登记不符。",
         ),
+        (Refused(Reason.REASON_NOT_HOME, region="sichuan"), "四川不是该客户的归属地。"),
+        (Refused(Reason.REASON_NOT_HOME, region="hunan"), "hunan不是该客户的归属地。"),
     ],
-    ids=["missing", "expired", "an id"],
+    ids=["missing", "expired", "an id", "a region", "a region without a name"],
 )
-def test_a_refusal_on_a_page_names_materials_and_leaves_ids_of_documents_as_they_are(
+def test_a_refusal_on_a_page_names_materials_and_regions_and_leaves_ids_of_documents_as_they_are(
     refused: Refused, told: str
 ) -> None:
     with for_reader("zh", TEXTS):
-        learn(NAMES)
+        learn(NAMES_OF_BOTH)
         assert refusal_of(refused).text == told
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "The region Sichuan has not joined yet."), ("zh", "四川尚未接入。")]
+)
+def test_a_page_names_the_region_of_a_stored_refusal_in_the_language_of_its_reader(language: str, told: str) -> None:
+    found = order()
+    found.error.CopyFrom(error_of(Refused(Reason.REASON_REGION_NOT_JOINED, region="sichuan")))
+    view = view_of("/orders/{id:.+}")
+    read = asyncio.run(read_by(view, visit(), Answering(GetOrderResponse(order=found))))
+    with for_reader(language, TEXTS):
+        learn(NAMES_OF_BOTH)
+        shown = view.show(visit(), read)
+        assert told in [cell.text for table in shown.tables for row in table.rows for cell in row]
+
+
+def test_a_stored_refusal_keeps_what_was_added_to_its_text() -> None:
+    error = error_of(Refused(Reason.REASON_REGION_NOT_JOINED, region="sichuan"))
+    error.message.zh_cn += "另有说明。"
+    with for_reader("zh", TEXTS):
+        learn(NAMES_OF_BOTH)
+        assert told_error(error) == "sichuan尚未接入。另有说明。"
 
 
 def test_a_line_of_required_documents_is_in_words() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused, is_temporary, reason_name, text
-from gateway.wording.languages import current_language, in_language, translated
-from gateway.wording.terms import with_material_names
+from gateway.errors import Refused, is_temporary, reason_name
+from gateway.wording.languages import current_language, translated
+from gateway.wording.refusals import told_refusal
 
 _LANGUAGE_NAMES = {"en": "English", "zh": "中文"}
 
@@ -99,14 +99,13 @@ def other_language() -> tuple[str, str]:
 
 
 def refusal_of(refused: Refused) -> Refusal:
-    """A refusal in the language of the person, with the text of gRPC; materials have their names beside their codes."""
+    """A refusal in the language of the person, with the text of gRPC, in which regions and materials have names."""
     advice = ""
     if refused.reason == Reason.REASON_INTERNAL:
         advice = translated("Give the number to the operations staff.")
     elif is_temporary(refused.reason):
         advice = translated("This passes. Try again in a moment: nothing is done twice.")
-    told = in_language(text(refused.reason, with_material_names(refused.parameters)))
-    return Refusal(told, reason_name(refused.reason), advice)
+    return Refusal(told_refusal(refused.reason, refused.parameters), reason_name(refused.reason), advice)
 
 
 def title_of(status: HTTPStatus) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from gateway.api.region.v1.joint_order_pb2 import JointDecision, JointItemState, JointOrder
 from gateway.time.clock import from_timestamp
 from gateway.wording.joint_orders import item_name, told_milestone, told_state
-from gateway.wording.languages import enumerated, in_language, translated
+from gateway.wording.languages import enumerated, translated
+from gateway.wording.refusals import told_error
 from gateway.wording.terms import region_name
 from gateway.wording.times import Happening, told_time
 
@@ -19,7 +20,7 @@ def happened(order: JointOrder) -> Iterator[Happening]:
     for item in order.items:
         region, what = region_name(item.region), item_name(order, item.id)
         if item.state == JointItemState.JOINT_ITEM_STATE_REFUSED:
-            yield from_timestamp(item.change_time), region, f"{what}: {in_language(item.error.message)}"
+            yield from_timestamp(item.change_time), region, f"{what}: {told_error(item.error)}"
         for milestone in item.milestones:
             name = f"{what}: {told_milestone(milestone.kind)}"
             if milestone.HasField("reach_time"):
