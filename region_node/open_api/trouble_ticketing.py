@@ -55,7 +55,8 @@ _Changed = (
 
 def _list(asked: Asked) -> api.ListComplaintsRequest:
     states = values_in(asked.query, _STATUS, words_of(ComplaintState.DESCRIPTOR))
-    number, role = asked.query.get(version_of(asked.root).entity_filter, ""), asked.query.get(_ROLE, NUMBER)
+    version = version_of(asked.root)
+    number, role = asked.query.get(version.entity_filter, ""), asked.query.get(_ROLE, NUMBER)
     if number and role not in (NUMBER, CONTACT):
         problem, chinese = f"it is {NUMBER} or {CONTACT}", f"须为{NUMBER}或{CONTACT}"
         raise unsupported(_ROLE, f"beside the id of an entity {problem}", f"与实体标识同用时{chinese}")
@@ -64,6 +65,7 @@ def _list(asked: Asked) -> api.ListComplaintsRequest:
         category=asked.query.get(_CATEGORY, ""),
         number=number if role == NUMBER else "",
         contact_number=number if role == CONTACT else "",
+        known_as=asked.query.get(version.ticket_identifier_filter, ""),
         requester=asked.requester,
         **part_of(asked),
     )
@@ -125,7 +127,12 @@ def _api(root: str, hub: Sequence[Route]) -> Api:
                 resource=ticket,
                 selection=Selection(
                     "-creationDate",
-                    {_STATUS: words_of(ComplaintState.DESCRIPTOR), _CATEGORY: (), version.entity_filter: ()},
+                    {
+                        _STATUS: words_of(ComplaintState.DESCRIPTOR),
+                        _CATEGORY: (),
+                        version.entity_filter: (),
+                        version.ticket_identifier_filter: (),
+                    },
                     is_counted=True,
                 ),
             ),

@@ -132,7 +132,7 @@ def told_ticket(held: api.GetComplaintResponse, root: str, fields: Collection[st
     told: Json = {
         "id": complaint.ticket_id,
         "href": href_of(root, TICKET, complaint.ticket_id),
-        version.ticket_identifier: version.told_identifier(complaint.external_id),
+        version.ticket_identifier: version.told_identifier(complaint.external_id or complaint.request_id),
         "ticketType": TYPE,
         "severity": told_word(ComplaintSeverity.DESCRIPTOR, complaint.severity),
         "description": complaint.request.description,

@@ -66,6 +66,8 @@ class Version:
     order_time: str = "orderDate"
     order_identifier: str = "externalId"
     ticket_identifier: str = "externalId"
+    ticket_identifier_filter: str = "externalId"
+    """The filter of tickets by the external id."""
     is_identifier_typed: bool = False
     """Whether an external id is one of several objects, and not a text."""
     status_changes: str = "statusChange"
@@ -132,6 +134,7 @@ V5 = Version(
     is_typed=True,
     order_time="creationDate",
     ticket_identifier="externalIdentifier",
+    ticket_identifier_filter="externalIdentifier.id",
     is_identifier_typed=True,
     status_changes="statusChangeHistory",
     status_change_time="statusChangeDate",

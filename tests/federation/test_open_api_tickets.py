@@ -145,6 +145,38 @@ async def test_a_list_has_the_tickets_with_a_contact_and_none_about_the_line_of_
     assert (wrong.status, wrong.body["code"]) == (HTTPStatus.BAD_REQUEST, "NUMBER_INVALID")
 
 
+async def test_a_ticket_comes_back_with_the_external_id_of_its_filing_and_is_found_by_it_in_both_versions(
+    federation: Federation, web: WebCaller, desk: Complainant, sichuan: Counter
+) -> None:
+    request, key = desk.request("BILL_WRONG", await sichuan.new_customer()), federation.next_id()
+    posted = [await web.ask("POST", TICKETS, ticket(request, externalId=key), Prefer=WAITING) for _ in range(2)]
+    name = posted[0].body["id"]
+    assert [(each.status, each.body["id"], each.body["externalId"]) for each in posted] == 2 * [
+        (HTTPStatus.CREATED, name, key)
+    ]
+    await Complainant(federation, "sichuan", "staff/wang").reaches(str(name), IN_PROGRESS)
+    await desk.reaches(str(name), IN_PROGRESS)  # a version of the owner
+    typed = [{"id": key, "@type": "ExternalIdentifier"}]
+    for path, attribute, told, query in (
+        (TICKETS, "externalId", key, "externalId"),
+        (TICKETS_V5, "externalIdentifier", typed, "externalIdentifier.id"),
+    ):
+        assert (await web.ask("GET", below(path, str(name)))).body[attribute] == told
+        found = await web.ask("GET", f"{path}?{query}={key}&status=inProgress")
+        assert [(each["id"], each[attribute]) for each in found.bodies] == [(name, told)]
+        assert found.headers["x-total-count"] == "1"
+        assert (await web.ask("GET", f"{path}?{query}={key}x")).bodies == []
+    await by_the_id_of_the_request_alone(federation, web, str(name))
+
+
+async def by_the_id_of_the_request_alone(federation: Federation, web: WebCaller, name: str) -> None:
+    """The id of a later request about a ticket is none of the ticket."""
+    later = federation.next_id()
+    noted = await web.ask("PATCH", below(TICKETS, name), {"note": [{"text": "and?"}]}, Idempotency_Key=later)
+    assert noted.status == HTTPStatus.OK
+    assert (await web.ask("GET", f"{TICKETS}?externalId={later}")).bodies == []
+
+
 async def test_both_doors_refuse_for_the_same_reasons_and_write_the_same_audit_rows(
     federation: Federation, web: WebCaller, desk: Complainant, guangdong: Counter
 ) -> None:

@@ -176,12 +176,14 @@ def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
     start = at("2026-03-02 10:00")
     good = complaint(start)
     require_plausible(good.create_time, start + DAY)
-    rules.require_level(good, start)
+    good.request_id = "Counter_7.a-b"
+    rules.require_possible(good, start)
     for spoiled in (to_timestamp(start + HOUR), Complaint().create_time):
         with pytest.raises(Refused):
             require_plausible(spoiled, start)
-    with pytest.raises(Refused):
-        rules.require_level(Complaint(level=9), start)
+    for impossible in (Complaint(level=9), Complaint(request_id="two words"), Complaint(request_id=65 * "a")):
+        with pytest.raises(Refused):
+            rules.require_possible(impossible, start)
 
 
 def test_no_deadline_is_without_a_term() -> None:

@@ -379,6 +379,7 @@ def _new_complaint(
         request=request,
         origin_region=context.region,
         operator=caller.operator,
+        request_id=caller.request_id,
         home_region=home,
         owner_region=context.region,
         create_time=to_timestamp(now),

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway.store import vault
 from gateway.store.batched_lookup import rows_among
 from gateway.store.port import Transaction, Value
 from gateway.time.clock import from_microseconds
@@ -19,12 +18,12 @@ from region_node.care.complaints.rows import (
     insert_all,
     inserted_columns,
     note_escalations,
+    reference_index,
 )
 from region_node.records.stored import FIRST
 
 UNREADABLE = b""
 """What stands in the place of a keyed digest once its complaint was made unreadable."""
-_REFERENCE = "complaint reference"  # the kind of index
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,6 @@ class _Stored:
     ticket_id: str
     external_index: str
     imported_digest: bytes = field(repr=False)
-
-
-def reference_index(tx: Transaction, reference: str) -> str:
-    """The index of another system's ticket id, which the database holds in its place."""
-    return vault.index_of(tx, _REFERENCE, reference)
 
 
 def imported_among(tx: Transaction, references: Sequence[str]) -> Mapping[str, Known]:

@@ -32,13 +32,12 @@ from region_node.care.complaints.import_rows import (
     earlier_about,
     imported_among,
     insert_complaints,
-    reference_index,
 )
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.owner import ESCALATION_TIMER
 from region_node.care.complaints.proposing import category_set, classification, note_setting
 from region_node.care.complaints.replay import Earlier, Past
-from region_node.care.complaints.rows import ComplaintRow, next_ticket_number
+from region_node.care.complaints.rows import ComplaintRow, next_ticket_number, reference_index
 from region_node.care.complaints.rules import owner_of
 from region_node.customers.known_statuses import KnownStatus, require_takes_complaints, statuses_of
 from region_node.node.context import RegionContext

@@ -52,7 +52,7 @@ class ComplaintEnvelopes:
         """An origin region hands in a complaint for which this region is responsible."""
         complaint = received(ComplaintFiling, content.payload).complaint
         border.require_filing(COMPLAINT, complaint, content, now, is_untouched=not complaint.HasField("resolution"))
-        rules.require_level(complaint, now)
+        rules.require_possible(complaint, now)
         if complaint.case_id:
             _require_item(self._context, complaint)
         else:

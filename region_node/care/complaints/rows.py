@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table
 from gateway.time.clock import from_timestamp, to_microseconds
@@ -31,6 +32,8 @@ COMPLAINT_SUBJECTS = "complaint/"
 _AT_WORK = ", ".join(map(str, sorted(rules.AT_WORK)))
 # Of the resolution; a row that is older than the column has the time of its clock.
 _DUE = f"COALESCE(awaited_until, due_time, {NEVER})"
+_REFERENCE = "complaint reference"  # the kind of index
+_MOST_KNOWN = 200  # complaints with one request id: every operator system of each region may give it once
 _ABOUT = "ticket_id, state, origin_region, owner_region, due_time, traceparent, case_id"
 
 
@@ -78,6 +81,8 @@ class ComplaintFilter:
     """Only those that the staff of the region have at work. Such a list has the nearest due time first."""
     in_reverse: bool = False
     contact_number: str = ""
+    known_as: str = field(default="", repr=False)
+    """The request id or the external id."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,7 @@ COMPLAINT_RECORDS = Records(
         "case_id",
         "external_index",
         "imported_digest",
+        "request_id",
         CONTACT_INDEX,
     ),
     changing=(
@@ -154,6 +160,23 @@ def case_of(tx: Transaction, ticket_id: str) -> list[AboutNumber]:
         f"SELECT {_ABOUT} FROM complaints"  # noqa: S608 - no values
         " WHERE ticket_id = :ticket_id OR (case_id = :ticket_id AND case_id <> '') ORDER BY ticket_id",
         ticket_id=ticket_id,
+    )
+
+
+def reference_index(tx: Transaction, reference: str) -> str:
+    """The index of another system's ticket id, which the database holds in its place."""
+    return vault.index_of(tx, _REFERENCE, reference)
+
+
+def _known_as(tx: Transaction, name: str) -> Sequence[str]:
+    """The ids of the complaints with a request id or an external id: few, since a caller gives each id once."""
+    return tx.all(
+        str,
+        "SELECT ticket_id FROM complaints WHERE request_id = :name"
+        " UNION SELECT ticket_id FROM complaints WHERE external_index = :reference LIMIT :most",
+        name=name,
+        reference=reference_index(tx, name),
+        most=_MOST_KNOWN,
     )
 
 
@@ -200,6 +223,7 @@ def inserted_columns(row: ComplaintRow, ticket_number: int, number: str, referen
         "case_id": complaint.case_id,
         "external_index": reference,
         "imported_digest": None,
+        "request_id": complaint.request_id or None,
         **_changing(complaint),
     }
 
@@ -258,6 +282,9 @@ def list_complaints(
             region=wanted.region,
             operator=wanted.operator,
         )
+    if wanted.known_as:
+        names = {f"known{place}": each for place, each in enumerate(_known_as(tx, wanted.known_as))}
+        listed.by(f"ticket_id IN ({', '.join(f':{each}' for each in names) or 'NULL'})", **names)
     listed.of_number(tx, wanted.number)
     CONTACTS.select(tx, listed, wanted.contact_number)
     listed.in_states(wanted.states, OPEN.condition, rules.FINAL)
@@ -346,7 +373,7 @@ COMPLAINT = Followed(
     prefix="",
     first=rules.ACKNOWLEDGED,
     final=rules.FINAL,
-    require_plausible=rules.require_level,
+    require_plausible=rules.require_possible,
     fixed=(
         "ticket_id",
         "request",
@@ -357,5 +384,6 @@ COMPLAINT = Followed(
         "owner_region",
         "home_region",
         "case_id",
+        "request_id",
     ),
 )

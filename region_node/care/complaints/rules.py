@@ -24,7 +24,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import require_length
+from region_node.requests.checks import is_name, require_length
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
 REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
@@ -205,10 +205,15 @@ def require_room_for(known: int, more: int, limit: int) -> None:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
-def require_level(complaint: Complaint, now: datetime) -> None:
-    """Raises Refused with ENVELOPE_INVALID for a complaint of another region that is higher than any level, ever."""
+def require_possible(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a complaint of another region with a level or a request id of no caller.
+
+    Neither depends on the time.
+    """
     if complaint.level > _HIGHEST_LEVEL:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no level")
+    if complaint.request_id and not is_name(complaint.request_id):
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no request id")
 
 
 def require_filing(request: ComplaintRequest) -> None:

@@ -105,6 +105,7 @@ class ComplaintService(ComplaintServiceServicer):
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
             for_staff=request.for_staff,
             in_reverse=request.in_reverse,
+            known_as=request.known_as,
         )
         position = Position(request.skip, counts=request.show_total_size)
 

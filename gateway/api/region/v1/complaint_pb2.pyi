@@ -515,6 +515,7 @@ class Complaint(_message.Message):
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
     NUMBER_UNASSIGNED_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     ticket_id: _builtins.str
     """Ticket id for the customer, `<origin region>/<day>-<number>`: unique in the federation. The ticket id of a work
     item is `<ticket_id of the case>/<number>`.
@@ -553,6 +554,10 @@ class Complaint(_message.Message):
     """True if the number is of the home region but has no line there, by its answer. The customer is then promised no
     answer, and is requested to check the number. False for callers who have named too many numbers that nobody has in
     the hour: the home region looks none up for them.
+    """
+    request_id: _builtins.str
+    """Request id of the filing, as the caller chose it; empty for an imported complaint, a work item, and a complaint that
+    an earlier version has filed.
     """
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
@@ -656,10 +661,11 @@ class Complaint(_message.Message):
         external_id: _builtins.str = ...,
         group_id: _builtins.str = ...,
         number_unassigned: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "create_time", b"create_time", "department", b"department", "expected_resolution_time", b"expected_resolution_time", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "case_id", b"case_id", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeated_ticket_id", b"repeated_ticket_id", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "case_id", b"case_id", "classification", b"classification", "create_time", b"create_time", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "escalations", b"escalations", "expected_resolution_time", b"expected_resolution_time", "expedites", b"expedites", "external_id", b"external_id", "group_id", b"group_id", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "origin_region", b"origin_region", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeated_ticket_id", b"repeated_ticket_id", "repeats", b"repeats", "request", b"request", "request_id", b"request_id", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "ticket_id", b"ticket_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -190,6 +190,7 @@ class ListComplaintsRequest(_message.Message):
     FOR_STAFF_FIELD_NUMBER: _builtins.int
     IN_REVERSE_FIELD_NUMBER: _builtins.int
     CONTACT_NUMBER_FIELD_NUMBER: _builtins.int
+    KNOWN_AS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Page size, at most 500; 0 means 50."""
     page_token: _builtins.str
@@ -217,6 +218,8 @@ class ListComplaintsRequest(_message.Message):
     Those that an earlier version has stored are found once the node has indexed them, which it begins at its start.
     Ten million take hours. The log of the node has the begin and the end.
     """
+    known_as: _builtins.str
+    """Only complaints with this `request_id` or this `external_id`; empty for all."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """The reader; not required of staff."""
@@ -256,10 +259,11 @@ class ListComplaintsRequest(_message.Message):
         for_staff: _builtins.bool = ...,
         in_reverse: _builtins.bool = ...,
         contact_number: _builtins.str = ...,
+        known_as: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "contact_number", b"contact_number", "due_within", b"due_within", "for_staff", b"for_staff", "in_reverse", b"in_reverse", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "category", b"category", "contact_number", b"contact_number", "due_within", b"due_within", "for_staff", b"for_staff", "in_reverse", b"in_reverse", "known_as", b"known_as", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "show_total_size", b"show_total_size", "skip", b"skip", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
