@@ -35,8 +35,9 @@ environment "$folder/runtime.lock" packages
 environment deploy/release/tools.lock tools
 
 rm -f "$folder"/*.whl
+"$python" -m deploy.release.client "$work/source" "$work/client"
 "$python" -m pip --disable-pip-version-check --no-input --quiet wheel --no-deps --no-index --no-build-isolation \
-    --wheel-dir "$folder" "$work/source"
+    --wheel-dir "$folder" "$work/source" "$work/client"
 
 say "describing the packages"
 "$work/tools/bin/cyclonedx-py" environment --output-reproducible --short-PURLs --of JSON \
