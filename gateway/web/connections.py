@@ -14,6 +14,8 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from gateway.errors import Refused, invalid
 
 LONGEST_LINE = 8_190  # bytes of a request line, and of a header
+LARGEST_HEAD = 64 * 1024  # bytes of a head that has not ended: the limits of lines and headers alone allow 1 MiB
+_IN_NO_HEAD = b"\0"  # the parser refuses it everywhere in a head
 _START = re.compile(rb"[A-Z]{1,16} (/[a-z-]{0,32})[/? ]")
 
 # Nothing of a page is stored on the way, guessed by a browser, shown inside of another page, or named to others.
@@ -50,7 +52,7 @@ class Handshake(ssl.SSLObject):
 class Connection(web.RequestHandler):
     """A connection. It keeps the first part of the path of its last request, and nothing else of it."""
 
-    __slots__ = ("_body", "_is_over", "_malformed", "_path", "_unnamed")
+    __slots__ = ("_body", "_head", "_is_over", "_malformed", "_path", "_unnamed")
 
     def __init__(
         self,
@@ -66,6 +68,8 @@ class Connection(web.RequestHandler):
         self._path = ""
         self._body: StreamReader = EMPTY_PAYLOAD
         """That of the last request."""
+        self._head = 0
+        """Bytes of a head that has not ended."""
         self._is_over = False
         """Nothing more is read: the parser would find an error in each part that comes."""
 
@@ -78,8 +82,13 @@ class Connection(web.RequestHandler):
         found = _START.match(data)
         if found is not None:
             self._path = found[1].decode("ascii")
+        is_head, requests = self._body.is_eof() and not self._upgraded, self._request_count
         super().data_received(data)
         self._end_at_error()
+        self._head = self._head + len(data) if is_head and requests == self._request_count else 0
+        if self._head > LARGEST_HEAD:
+            super().data_received(_IN_NO_HEAD)
+            self._end_at_error()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio."""

@@ -37,6 +37,7 @@ from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
 from gateway.web import server as web_server
 from gateway.web.bodies import whole_body
+from gateway.web.connections import LARGEST_HEAD
 from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
 from gateway.web.refusing import told_malformed
@@ -406,15 +407,31 @@ def test_a_line_that_comes_in_parts_is_refused_in_the_form_of_its_path(process: 
     assert b'"@type":"Error"' in told.replace(b" ", b"")
 
 
-def test_a_body_that_goes_on_as_no_http_has_not_come_whole(process: Process) -> None:
+def taking() -> Mapping[str, web.Application]:
+    """An API that tells how many bytes a body has."""
+
     async def take(request: web.Request) -> web.Response:
-        return web.Response(body=await whole_body(request))
+        return web.Response(text=f"{len(await whole_body(request))} bytes")
 
     api = web.Application()
     api.router.add_post("/taken", take)
-    head = b"POST /api/taken HTTP/1.1\r\nHost: node\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
-    with serving(process, apis={"/api": api}):
-        told = process.send(head, b"2\r\n{}\r\nno length\r\n")
+    return {"/api": api}
+
+
+TAKEN = b"POST /api/taken HTTP/1.1\r\nHost: node\r\nExpect: 100-continue\r\n"
+
+
+def test_bodies_larger_than_a_head_are_taken_on_one_connection(process: Process) -> None:
+    body = bytes(3 * LARGEST_HEAD)
+    head = TAKEN + b"Content-Length: %d\r\n" % len(body)
+    with serving(process, apis=taking()):
+        told = process.send(head + b"\r\n", body + head + b"Connection: close\r\n\r\n" + body)
+    assert told.count(b"%d bytes" % len(body)) == 2
+
+
+def test_a_body_that_goes_on_as_no_http_has_not_come_whole(process: Process) -> None:
+    with serving(process, apis=taking()):
+        told = process.send(TAKEN + b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\n{}\r\nno length\r\n")
     assert told.count(b"HTTP/1.1 ") == 1
     assert b" 400 " in told.partition(b"\r\n")[0]
     assert b"has not come whole" in told

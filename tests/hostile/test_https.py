@@ -128,6 +128,21 @@ def test_connections_without_a_whole_request_and_answers_that_nobody_reads_end_a
     require_served(asyncio.run(scenario()), 2 * KEPT)
 
 
+def test_heads_that_stand_still_hold_little_each(node_door: Door) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: node\r\n" + b"A: %s\r\n" % (b"b" * 8_000) * 120
+
+    async def harm() -> None:
+        held = list[Line]()
+        for _ in range(HEADS):
+            held.append(await node_door.connect())
+            await held[-1].send(head)
+        for each in held:
+            assert statuses(await each.rest()) == [400]
+            each.cut()
+
+    require_served(asyncio.run(node_door.beside(harm())), KEPT)
+
+
 def test_connections_of_one_caller_beyond_its_number_are_closed(node_door: Door) -> None:
     async def scenario() -> Served:
         files, held = node_door.files, list[Line]()
