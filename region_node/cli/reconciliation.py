@@ -70,6 +70,7 @@ _REPAIRS = Table[Repair](
     TableColumn("amount", lambda each: _money(each.amount) if each.HasField("amount") else ""),
     TableColumn("state", lambda each: value_word(RepairState.DESCRIPTOR, each.state)),
     TableColumn("proposed by", lambda each: each.proposer),
+    TableColumn("until", lambda each: told_if_set(each.expire_time), only_wide=True),
     TableColumn("decided by", lambda each: each.decider),
     TableColumn("acted", lambda each: told_if_set(each.act_time), only_wide=True),
     TableColumn("failed because", _failure, only_wide=True),

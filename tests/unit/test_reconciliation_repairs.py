@@ -1,7 +1,7 @@
 """The repair of a difference: proposed in one region, confirmed in the other, done as a normal act."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -17,12 +17,15 @@ from gateway.api.region.v1.reconciliation_service_pb2 import ProposeRepairReques
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.security.peers import Certificates
 from gateway.store.timers import due_timers
 from gateway.time.clock import from_timestamp
+from region_node.approvals.rules import TO_DECIDE
 from region_node.business.reconciliation import comparing, nightly, repairs
 from region_node.business.reconciliation.kind import RECONCILIATIONS
 from region_node.business.reconciliation.repair_rows import list_repairs, require_repair
 from tests.unit.reconciling import COMPLETED, DAY, HOME, IN_PROGRESS, NIGHT, ORIGIN, TAKEN_IN, Region, Two, two_regions
+from tests.unit.staff_of_origin import CERTIFICATES
 
 SERIAL = f"{ORIGIN}/counter/pay-7"
 REPAIR = f"{ORIGIN}/staff/li/r1"
@@ -46,31 +49,41 @@ def regions_of_which_the_home_has_booked_less() -> Iterator[Two]:
         yield two
 
 
-def proposed(two: Two, acting: str, act: RepairAct.ValueType = CORRECT) -> Repair:
+def proposed(
+    two: Two,
+    acting: str,
+    act: RepairAct.ValueType = CORRECT,
+    *,
+    repair_id: str = REPAIR,
+    certificates: Certificates = CERTIFICATES,
+    at: datetime = NIGHT,
+) -> Repair:
     """The origin's staff proposes a repair, and the home region has the proposal."""
     asked = ProposeRepairRequest(
         region=HOME, record_kind="order", serial=SERIAL, act=act, acting_region=acting, note="booked short"
     )
-    repair = repairs.propose(two.origin.tx, two.origin.context, REPAIR, "li", asked, NIGHT)
+    repair = repairs.propose(two.origin.tx, two.origin.context, repair_id, "li", certificates, asked, at)
     two.settle()
     return repair
 
 
-def decided(two: Two, *, confirmed: bool = True) -> None:
+def decided(two: Two, *, confirmed: bool = True, repair_id: str = REPAIR, at: datetime = NIGHT) -> None:
     """The home region's staff decides, and the origin hears of it."""
-    repairs.decide(two.home.tx, two.home.context, REPAIR, "wang", NIGHT, confirmed=confirmed)
-    two.settle()
+    repairs.decide(two.home.tx, two.home.context, repair_id, "wang", at, confirmed=confirmed)
+    two.settle(at)
 
 
-def states(two: Two) -> list[str]:
-    """How the repair stands in both regions."""
-    found = [require_repair(each.tx, each.context.kinds, REPAIR) for each in (two.origin, two.home)]
+def states(two: Two, repair_id: str = REPAIR) -> list[str]:
+    """How a repair stands in both regions."""
+    found = [require_repair(each.tx, each.context.kinds, repair_id) for each in (two.origin, two.home)]
     return [repairs.state_name(each.state) for each in found]
 
 
-def reason_of(region: Region, *, confirmed: bool = True) -> Reason.ValueType:
+def reason_of(
+    region: Region, *, confirmed: bool = True, repair_id: str = REPAIR, at: datetime = NIGHT
+) -> Reason.ValueType:
     with pytest.raises(Refused) as caught:
-        repairs.decide(region.tx, region.context, REPAIR, "li", NIGHT, confirmed=confirmed)
+        repairs.decide(region.tx, region.context, repair_id, "li", at, confirmed=confirmed)
     return caught.value.reason
 
 
@@ -167,7 +180,7 @@ def test_two_repairs_of_one_record_are_never_both_done(two: Two) -> None:
 
     def proposed_back() -> Reason.ValueType:
         with pytest.raises(Refused) as caught:
-            repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked, LATER)
+            repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", (), asked, LATER)
         return caught.value.reason
 
     forbidden = Reason.REASON_REPAIR_STATE_FORBIDS
@@ -182,7 +195,7 @@ def test_of_proposals_that_cross_one_is_rejected_before_the_other_is_confirmed(t
         asked = ProposeRepairRequest(
             region=other, record_kind="order", serial=SERIAL, act=CORRECT, acting_region=HOME, note="booked short"
         )
-        repairs.propose(region.tx, region.context, repair_id, "li", asked, NIGHT)
+        repairs.propose(region.tx, region.context, repair_id, "li", (), asked, NIGHT)
     two.settle()
     assert reason_of(two.home) == Reason.REASON_REPAIR_STATE_FORBIDS
     repairs.decide(two.origin.tx, two.origin.context, crossing, "li", NIGHT, confirmed=False)
@@ -207,7 +220,7 @@ def test_only_the_kinds_own_acts_on_open_differences_are_proposed(two: Two) -> N
         for name, value in change.items():
             setattr(asked, name, value)
         try:
-            repairs.propose(two.origin.tx, two.origin.context, REPAIR, "li", asked, NIGHT)
+            repairs.propose(two.origin.tx, two.origin.context, REPAIR, "li", (), asked, NIGHT)
         except Refused:
             continue
         wrong.append(case)
@@ -249,6 +262,7 @@ def test_a_forged_word_on_a_repair_is_not_believed(two: Two) -> None:
         "a decision of the proposer": (ORIGIN, DECIDED, RepairDecided(repair=told)),
         "a proposal in another region's name": ("henan", PROPOSED, RepairProposed(repair=fresh)),
         "a proposal once more": (ORIGIN, PROPOSED, RepairProposed(repair=repair)),
+        "no certificates": (ORIGIN, PROPOSED, RepairProposed(repair=fresh, proposer_certificates=b"-----BEGIN")),
     }
     wrong = []
     for case, (origin, kind, payload) in forged.items():
@@ -264,6 +278,7 @@ def test_a_forged_word_on_a_repair_is_not_believed(two: Two) -> None:
 
 
 def test_days_closed_differences_and_ended_repairs_are_forgotten_after_three_years(two: Two) -> None:
+    proposed(two, HOME, repair_id=f"{ORIGIN}/staff/li/r0", at=NIGHT - TO_DECIDE)
     proposed(two, HOME)
     two.order("slow", at_origin=IN_PROGRESS, taken_in=TAKEN_IN - timedelta(days=1))
     two.compare(DAY - timedelta(days=1))
@@ -274,9 +289,12 @@ def test_days_closed_differences_and_ended_repairs_are_forgotten_after_three_yea
         RECONCILIATIONS.retention.forget(two.home.tx, LATER + timedelta(days=years * 365))
         counts[years] = [
             two.home.tx.first(int, f"SELECT COUNT(*) FROM {table}")
-            for table in ("reconciled_days", "reconciliation_differences", "reconciliation_repairs")
+            for table in (
+                *("reconciled_days", "reconciliation_differences", "reconciliation_repairs"),
+                "repair_proposers",
+            )
         ]
-    assert counts == {2: [2, 2, 1], 4: [1, 1, 0]}, "what is open stays"
+    assert counts == {2: [2, 2, 2, 2], 4: [1, 1, 0, 0]}, "what is open stays, but for a proposal that has ended"
 
 
 @pytest.mark.parametrize("acting", [HOME, ORIGIN])
@@ -308,7 +326,7 @@ def test_a_confirmation_fails_of_a_repair_that_the_proposing_region_has_lost(two
     asked = ProposeRepairRequest(
         region=ORIGIN, record_kind="order", serial=SERIAL, act=CORRECT, acting_region=HOME, note="once more"
     )
-    again = repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked, LATER)
+    again = repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", (), asked, LATER)
     assert again.state == repairs.PROPOSED
 
 
@@ -344,7 +362,7 @@ def test_a_comparison_that_began_before_an_act_raises_the_repaired_difference_no
     two.settle(acted + timedelta(minutes=2))
     assert all(each.repair_id == REPAIR for region in (two.origin, two.home) for each in region.differences)
     with pytest.raises(Refused) as caught:
-        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked_back(), acted)
+        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", (), asked_back(), acted)
     assert caught.value.reason in (Reason.REASON_REPAIR_STATE_FORBIDS, Reason.REASON_DIFFERENCE_NOT_FOUND)
     two.compare(now=acted + timedelta(days=1))
     assert (two.origin.named, two.home.named) == ({}, {})
@@ -366,7 +384,7 @@ def test_a_difference_found_between_a_confirmation_and_its_act_is_not_corrected_
     ]
     assert times == [acted, acted + timedelta(minutes=1)], "each region has the time by its own clock"
     with pytest.raises(Refused) as caught:
-        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", asked_back(), acted)
+        repairs.propose(two.home.tx, two.home.context, f"{HOME}/staff/wang/r1", "wang", (), asked_back(), acted)
     assert caught.value.reason == Reason.REASON_REPAIR_STATE_FORBIDS
     two.compare(now=LATER + timedelta(days=1))
     assert (two.origin.named, two.home.named) == ({}, {})

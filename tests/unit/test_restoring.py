@@ -119,7 +119,7 @@ def agreed(
         note="lost with the disk",
     )
     repair_id = f"{proposer.name}/staff/li/{kind}-{serial.rpartition('/')[2]}"
-    repairs.propose(proposer.tx, proposer.context, repair_id, "li", asked, NIGHT)
+    repairs.propose(proposer.tx, proposer.context, repair_id, "li", (), asked, NIGHT)
     two.settle()
     decider = other_of(two, proposer)
     repairs.decide(decider.tx, decider.context, repair_id, "wang", NIGHT, confirmed=True)
@@ -394,7 +394,7 @@ def test_evidence_before_the_decision_of_this_region_is_refused(two: Two) -> Non
     asked = ProposeRepairRequest(
         region=HOME, record_kind="order", serial=SERIAL, act=RESTORE, acting_region=ORIGIN, note="lost"
     )
-    repair = repairs.propose(two.origin.tx, two.origin.context, f"{ORIGIN}/staff/li/r1", "li", asked, NIGHT)
+    repair = repairs.propose(two.origin.tx, two.origin.context, f"{ORIGIN}/staff/li/r1", "li", (), asked, NIGHT)
     two.settle()
     content = EnvelopeContent(
         subject=SERIAL, origin=ORIGIN, kind=EVIDENCE, payload=RepairEvidence(repair=repair).SerializeToString()
@@ -431,7 +431,7 @@ def test_only_the_region_that_has_the_record_restores_it_and_only_one_that_was_l
             region=HOME, record_kind="order", serial=SERIAL, act=RESTORE, acting_region=acting_region, note="?"
         )
         with pytest.raises(Refused) as caught:
-            repairs.propose(two.origin.tx, two.origin.context, f"{ORIGIN}/staff/li/r1", "li", asked, LATER)
+            repairs.propose(two.origin.tx, two.origin.context, f"{ORIGIN}/staff/li/r1", "li", (), asked, LATER)
         assert caught.value.reason == Reason.REASON_REPAIR_IMPOSSIBLE, case
 
 

@@ -5,16 +5,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.api.federation.v1.federation_pb2 import RevocationList
 from gateway.api.region.v1.settlement_pb2 import SettlementPayment, SettlementState
 from gateway.api.region.v1.settlement_service_pb2 import RecordSettlementPaymentRequest
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.security.authority import Authority
 from gateway.security.identity import Identity
-from gateway.security.peers import Certificates, IssuedNumber
-from gateway.security.revocations import Revocations
+from gateway.security.peers import Certificates
 from region_node.app.registered import settlement
 from region_node.approvals.rules import TO_DECIDE, TO_DECIDE_OF_PROVIDER
 from region_node.business.settlement.booking import keep
@@ -35,12 +31,9 @@ from tests.unit.settling import (
     signed_by_both,
 )
 from tests.unit.settling import regions_with_payments_and_money_for_a_complaint as a_month
+from tests.unit.staff_of_origin import CERTIFICATES, no_revocations, revoke
 
 two_with_a_month = a_month
-AUTHORITY = Authority.create("china", AFTER_JUNE, AFTER_JULY)
-ISSUER = AUTHORITY.issue_issuer(ORIGIN, AFTER_JUNE, AFTER_JULY)
-LI = ISSUER.issue_tls(Identity("china", Role.ROLE_STAFF, ORIGIN, "li"), AFTER_JUNE, AFTER_JULY).certificate
-CERTIFICATES = [(IssuedNumber.of(LI), LI)]
 OWED = 100 + 250 + 40  # by the origin, for the records that both have
 
 
@@ -147,12 +140,11 @@ def test_the_payment_of_a_thief_is_proposed_anew_once_the_certificate_is_revoked
 ) -> None:
     two.compare()
     signed_by_both(two, JUNE, AFTER_JUNE)
-    revocations = Revocations(AUTHORITY.certificate_pem, "china")
+    revocations = no_revocations()
     monkeypatch.setattr(two.origin.context.node.border.keys, "revocations", revocations)
     pays(two.origin, "li", "STOLEN", certificates=CERTIFICATES)
     assert reason_of(lambda: pays(two.origin, "zhao", "T1")) == "SETTLEMENT_PAYMENT_DIFFERS"
-    crl = ISSUER.revocation_list([LI.serial_number], 1, AFTER_JUNE).public_bytes(Encoding.DER)
-    revocations.take(RevocationList(crl=crl, issuer_certificate=ISSUER.certificate.public_bytes(Encoding.DER)))
+    revoke(revocations)
     anew = pays(two.origin, "zhao", "STOLEN")
     assert (anew.proposer, anew.recorder, anew.HasField("record_time")) == ("zhao", "", False)
     assert pays(two.origin, "wang", "STOLEN").recorder == "wang"

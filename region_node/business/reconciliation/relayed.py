@@ -3,6 +3,8 @@
 import logging
 from datetime import datetime
 
+from cryptography import x509
+
 from gateway.api.region.v1.reconciliation_envelopes_pb2 import (
     DayDigests,
     ReconciledRecords,
@@ -81,7 +83,8 @@ class ReconciliationEnvelopes:
 
     def _proposed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region proposes a repair of a record that both have; nothing is decided yet."""
-        repair = received(RepairProposed, content.payload).repair
+        told = received(RepairProposed, content.payload)
+        repair, chain = told.repair, told.proposer_certificates
         region, there = self._context.node.region, content.origin
         is_theirs = repairs.proposing_region(repair) == there and _is_staff(repair.proposer, there)
         if content.subject != f"{repairs.SUBJECTS}{repair.id}" or not is_theirs or repair.deciding_region != region:
@@ -92,7 +95,9 @@ class ReconciliationEnvelopes:
         require_length("note", repair.note, repairs.NOTE_LIMIT, required=True)
         if find_repair(tx, self._context.kinds, repair.id) is not None:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
-        repairs.take_proposal(tx, self._context, repair)
+        if chain and not _is_chain(chain):
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no certificates of a proposer")
+        repairs.take_proposal(tx, self._context, repair, chain)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _decided(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -149,6 +154,14 @@ class ReconciliationEnvelopes:
         if repair is not None and repair.state == repairs.CONFIRMED:
             repair.state, repair.failure = repairs.FAILED, receipt.reason
             keep_repair(tx, self._context.kinds, repair)
+
+
+def _is_chain(pem: bytes) -> bool:
+    """Whether bytes are certificates in PEM."""
+    try:
+        return len(pem) <= repairs.CHAIN_LIMIT and bool(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        return False
 
 
 def _is_staff(name: str, region: str) -> bool:

@@ -26,7 +26,15 @@ class _RepairRow(NamedTuple):
     body: bytes
 
 
+class _Proposer(NamedTuple):
+    """The certificates of the proposer of a repair, as `pem_of`."""
+
+    repair_id: str
+    certificates: bytes
+
+
 _REPAIRS = Table("reconciliation_repairs", _RepairRow, key=("repair_id",))
+_PROPOSERS = Table("repair_proposers", _Proposer, key=("repair_id",))
 _COLUMNS = ", ".join(_REPAIRS.columns)
 
 
@@ -42,6 +50,18 @@ def keep_repair(tx: Transaction, kinds: Mapping[str, SettledKind], repair: Repai
         body=vault.seal(tx, subject, _place(repair.id), repair.SerializeToString()),
     )
     tx.keep(_REPAIRS, row)
+
+
+def keep_proposer(tx: Transaction, repair_id: str, certificates: bytes) -> None:
+    """Stores the certificates of the proposer of a repair, as `pem_of`; nothing for none."""
+    if certificates:
+        tx.keep(_PROPOSERS, _Proposer(repair_id, certificates))
+
+
+def certificates_of_proposer(tx: Transaction, repair_id: str) -> bytes | None:
+    """The certificates of the proposer of a repair; None where the proposing region has sent none."""
+    found = tx.find(_PROPOSERS, repair_id)
+    return None if found is None else found.certificates
 
 
 def find_repair(tx: Transaction, kinds: Mapping[str, SettledKind], repair_id: str) -> Repair | None:
@@ -108,13 +128,12 @@ def list_repairs(
 
 
 def forget_repairs(tx: Transaction, oldest: datetime) -> None:
-    """Removes repairs that were proposed before an instant and have ended."""
-    tx.execute(
-        "DELETE FROM reconciliation_repairs WHERE create_time < :oldest AND state NOT IN (:proposed, :confirmed)",
-        oldest=to_microseconds(oldest),
-        proposed=RepairState.REPAIR_STATE_PROPOSED,
-        confirmed=RepairState.REPAIR_STATE_CONFIRMED,
-    )
+    """Removes repairs that were proposed before an instant, years ago, and are not on their way."""
+    ended = "FROM reconciliation_repairs WHERE create_time < :oldest AND state <> :confirmed"
+    when, confirmed = to_microseconds(oldest), RepairState.REPAIR_STATE_CONFIRMED
+    of_ended = f"DELETE FROM repair_proposers WHERE repair_id IN (SELECT repair_id {ended})"  # noqa: S608 - as below
+    tx.execute(of_ended, oldest=when, confirmed=confirmed)
+    tx.execute(f"DELETE {ended}", oldest=when, confirmed=confirmed)
 
 
 def _opened(tx: Transaction, kinds: Mapping[str, SettledKind], row: _RepairRow) -> Repair | None:

@@ -22,16 +22,21 @@ from gateway.auditing import audit
 from gateway.errors import Refused, lasting
 from gateway.relay.envelopes import CONTENT_LIMIT, OutgoingEnvelope
 from gateway.relay.outbox import send
+from gateway.security.peers import Certificates, pem_of
 from gateway.store.port import Transaction
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.names import snake_case
+from region_node.approvals.proposals import counts
+from region_node.approvals.rules import TO_DECIDE, time_to_decide
 from region_node.business.reconciliation import rules
 from region_node.business.reconciliation.nightly import compare_soon
 from region_node.business.reconciliation.port import Act, Reconciliation, SettledKind
 from region_node.business.reconciliation.repair_rows import (
     act_time,
+    certificates_of_proposer,
     find_repair,
     is_under_way,
+    keep_proposer,
     keep_repair,
     repairs_about,
     require_repair,
@@ -40,11 +45,13 @@ from region_node.business.reconciliation.rows import find_difference, note_repai
 
 SUBJECTS = "repair/"
 NOTE_LIMIT, STAFF_LIMIT = 1000, 256  # characters
+CHAIN_LIMIT = 16 * 1024  # bytes of the certificates of a proposer
 PROPOSED = RepairState.REPAIR_STATE_PROPOSED
 CONFIRMED = RepairState.REPAIR_STATE_CONFIRMED
 DONE = RepairState.REPAIR_STATE_DONE
 REJECTED = RepairState.REPAIR_STATE_REJECTED
 FAILED = RepairState.REPAIR_STATE_FAILED
+EXPIRED = RepairState.REPAIR_STATE_EXPIRED
 RESTORE = RepairAct.REPAIR_ACT_RESTORE
 _LARGEST_EVIDENCE = CONTENT_LIMIT - 4096  # bytes: ids and times of the envelope take less than the rest
 _LIFETIME = timedelta(days=3650)  # the message waits however long the other region was away
@@ -81,11 +88,23 @@ def awaits_evidence(repair: Repair, sender: str) -> bool:
     return repair.act == RESTORE and repair.acting_region == sender and is_of_pair and repair.state == is_next
 
 
+def told_state(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> RepairState.ValueType:
+    """The state of a repair for answers to people: a proposal that has ended is expired."""
+    return EXPIRED if repair.state == PROPOSED and not _counts(tx, context, repair, now) else repair.state
+
+
 def propose(
-    tx: Transaction, context: Reconciliation, repair_id: str, staff_id: str, asked: ProposeRepairRequest, now: datetime
+    tx: Transaction,
+    context: Reconciliation,
+    repair_id: str,
+    staff_id: str,
+    certificates: Certificates,
+    asked: ProposeRepairRequest,
+    now: datetime,
 ) -> Repair:
     """Proposes the repair of an open difference to the other region.
 
+    The proposal ends as one of an approval. The certificates are those of the proposer, as `Call.staff_certificates`.
     Raises Refused with DIFFERENCE_NOT_FOUND, REPAIR_STATE_FORBIDS beside another repair, and REPAIR_IMPOSSIBLE: for an
     act that the kind does not have, another act than to restore a record that one region lacks, and a correction while
     its money is on the way. RECORD_NOT_RESTORABLE for a kind without evidence. A region that has the record raises
@@ -102,7 +121,8 @@ def propose(
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=asked.acting_region, serial=asked.serial)
     if asked.act == RESTORE and acts_here and kind.restoring is not None:
         kind.restoring.evidence(tx, context.node, Act(repair_id, asked.serial, asked.region, 0))
-    _require_alone(tx, context, asked.record_kind, asked.serial, from_timestamp(difference.seen_time))
+    _require_alone(tx, context, asked.record_kind, asked.serial, from_timestamp(difference.seen_time), now)
+    chain = pem_of(certificates)
     repair = Repair(
         id=repair_id,
         deciding_region=asked.region,
@@ -115,10 +135,12 @@ def propose(
         proposer=f"{region}/{staff_id}",
         state=PROPOSED,
         create_time=to_timestamp(now),
+        expire_time=to_timestamp(now + time_to_decide(chain or None)),
     )
     keep_repair(tx, context.kinds, repair)
+    keep_proposer(tx, repair.id, chain)
     note_repair(tx, asked.region, asked.record_kind, asked.serial, repair.id)
-    message = RepairProposed(repair=repair).SerializeToString()
+    message = RepairProposed(repair=repair, proposer_certificates=chain).SerializeToString()
     _tell(tx, context, repair, asked.region, EnvelopeKind.ENVELOPE_KIND_REPAIR_PROPOSED, message, now)
     return repair
 
@@ -129,8 +151,8 @@ def decide(
     """Confirms or rejects a repair that the other region has proposed; a confirmed act of this region is done at once.
 
     Raises Refused with REPAIR_NOT_FOUND, REPAIR_NOT_RESPONSIBLE in the proposing region, REPAIR_STATE_FORBIDS,
-    DIFFERENCE_NOT_FOUND for what this region has not found, REPAIR_IMPOSSIBLE for an act that its difference does not
-    need any more, and as the act.
+    PROPOSER_CERTIFICATE_REVOKED, DIFFERENCE_NOT_FOUND for what this region has not found, REPAIR_IMPOSSIBLE for an act
+    that its difference does not need any more, and as the act.
     """
     repair = require_repair(tx, context.kinds, repair_id)
     region = context.node.region
@@ -139,8 +161,9 @@ def decide(
     if repair.state != PROPOSED:
         raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(repair.state))
     if confirmed:
+        _require_counts(tx, context, repair, now)
         proposed = from_timestamp(repair.create_time)
-        _require_alone(tx, context, repair.record_kind, repair.serial, proposed, but=repair.id)
+        _require_alone(tx, context, repair.record_kind, repair.serial, proposed, now, but=repair.id)
         _require_needed(tx, context, repair, proposing_region(repair))
     repair.state = CONFIRMED if confirmed else REJECTED
     repair.decider = f"{region}/{staff_id}"
@@ -153,9 +176,10 @@ def decide(
     return repair
 
 
-def take_proposal(tx: Transaction, context: Reconciliation, repair: Repair) -> None:
-    """Stores a proposal of another region."""
+def take_proposal(tx: Transaction, context: Reconciliation, repair: Repair, certificates: bytes) -> None:
+    """Stores a proposal of another region, with the certificates of its proposer as `pem_of`."""
     keep_repair(tx, context.kinds, repair)
+    keep_proposer(tx, repair.id, certificates)
     note_repair(tx, proposing_region(repair), repair.record_kind, repair.serial, repair.id)
 
 
@@ -171,6 +195,7 @@ def take_decision(tx: Transaction, context: Reconciliation, known: Repair, told:
     _take_decider(known, told)
     if told.state == CONFIRMED and known.acting_region == region:
         try:
+            _require_counts(tx, context, known, from_timestamp(told.decide_time))
             _require_needed(tx, context, known, known.deciding_region)
             _act(tx, context, known, known.deciding_region, now)
         except Refused as refused:  # before the first write of the act; a temporary reason has the envelope sent again
@@ -185,9 +210,12 @@ def take_evidence(
 ) -> None:
     """Books a record that this region has lost, by the evidence of the other one; both have agreed to that.
 
-    Raises Refused before the first write: with DIFFERENCE_NOT_FOUND, REPAIR_IMPOSSIBLE, or as the kind restores.
+    Raises Refused before the first write: with PROPOSER_CERTIFICATE_REVOKED, DIFFERENCE_NOT_FOUND, REPAIR_IMPOSSIBLE,
+    REPAIR_STATE_FORBIDS for a proposal that had ended, or as the kind restores.
     """
     restoring = context.kinds[known.record_kind].restoring
+    decided = told.repair if known.state == PROPOSED else known
+    _require_counts(tx, context, known, from_timestamp(decided.decide_time))
     lost = _require_needed(tx, context, known, there)
     if restoring is None or lost is None:
         raise Refused(Reason.REASON_REPAIR_IMPOSSIBLE, region=there, serial=known.serial)
@@ -220,17 +248,44 @@ def evidence_subject(context: Reconciliation, record_kind: str, serial: str) -> 
 
 
 def _require_alone(
-    tx: Transaction, context: Reconciliation, record_kind: str, serial: str, since: datetime, but: str = ""
+    tx: Transaction,
+    context: Reconciliation,
+    record_kind: str,
+    serial: str,
+    since: datetime,
+    now: datetime,
+    but: str = "",
 ) -> None:
     """Requires that no other repair of a record is under way, or was done since: two corrections would be one too many.
 
-    So of proposals of both regions at once one has to be rejected first. Raises Refused with REPAIR_STATE_FORBIDS.
+    So of proposals of both regions at once one has to be rejected first, also an ended one: its confirmation may be on
+    the way here. An ended proposal hinders no other one to the same region, which confirms one after the other. `but`
+    is the repair that is decided on here. Raises Refused with REPAIR_STATE_FORBIDS.
     """
     for each in repairs_about(tx, context.kinds, record_kind, serial):
         acted = act_time(each)
         is_recent = acted is not None and acted >= since
-        if each.id != but and (is_recent or is_under_way(each)):
+        may_be_confirmed = but and each.deciding_region != context.node.region
+        is_open = is_under_way(each) and (may_be_confirmed or told_state(tx, context, each, now) != EXPIRED)
+        if each.id != but and (is_recent or is_open):
             raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(each.state))
+
+
+def _counts(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> bool:
+    """Whether a proposal may be confirmed."""
+    expires = from_timestamp(repair.create_time) + TO_DECIDE
+    if repair.HasField("expire_time"):
+        expires = min(expires, from_timestamp(repair.expire_time))
+    return counts(expires, certificates_of_proposer(tx, repair.id), context.node, now)
+
+
+def _require_counts(tx: Transaction, context: Reconciliation, repair: Repair, decided: datetime) -> None:
+    """Raises Refused with PROPOSER_CERTIFICATE_REVOKED or REPAIR_STATE_FORBIDS where a proposal had ended by then."""
+    if context.node.border.keys.revocations.names_any(certificates_of_proposer(tx, repair.id)):
+        reason = Reason.REASON_PROPOSER_CERTIFICATE_REVOKED
+        raise Refused(reason, proposer=repair.proposer, approval=repair.id)
+    if not _counts(tx, context, repair, decided):
+        raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(EXPIRED))
 
 
 def _require_needed(tx: Transaction, context: Reconciliation, repair: Repair, there: str) -> Difference | None:

@@ -10,6 +10,7 @@ from gateway.api.region.v1.reconciliation_pb2 import Difference, Repair
 from gateway.api.region.v1.reconciliation_service_pb2_grpc import ReconciliationServiceServicer
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import invalid
+from gateway.rpc.calls import current_call
 from gateway.rpc.pages import dated_key, dated_place, decode_token, first_page, page_size
 from gateway.store.port import Store, Transaction
 from gateway.time.clock import Clock, from_timestamp
@@ -89,10 +90,11 @@ class ReconciliationService(ReconciliationServiceServicer):
     ) -> api.ProposeRepairResponse:
         """See the contract."""
         require_length("note", request.note, repairs.NOTE_LIMIT, required=True)
+        certificates = current_call().staff_certificates
 
         def propose(tx: Transaction, caller: Caller, now: datetime) -> Repair:
             repair_id, staff_id = caller.subject(self._context.node.region), caller.identity.name
-            return repairs.propose(tx, self._context, repair_id, staff_id, request, now)
+            return repairs.propose(tx, self._context, repair_id, staff_id, certificates, request, now)
 
         repair = await self._decisions.once(request.request_id, request, "ProposeRepair", propose, self._known)
         return api.ProposeRepairResponse(repair=repair)
@@ -122,6 +124,8 @@ class ReconciliationService(ReconciliationServiceServicer):
 
         def read(tx: Transaction) -> list[Repair]:
             found = list_repairs(tx, kinds, before, size + 1, undecided=request.undecided)
+            for each in found:
+                each.state = repairs.told_state(tx, self._context, each, reading.now)
             reading.record(tx, "ListRepairs", "-", f"{min(len(found), size)} read")
             return found
 

@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.store.tables import Table, prints_without
 from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.values.requesters import is_same_person
+from region_node.approvals.proposals import counts
 from region_node.approvals.rules import time_to_decide
 from region_node.business.settlement.booking import book_once
 from region_node.business.settlement.port import Settlement
@@ -92,10 +93,10 @@ def record_payment(
 
 
 def _counts(settlement: Settlement, proposal: _PaymentRow, now: datetime) -> bool:
-    """Whether a proposal may be confirmed: a thief may have made it, or made it long ago."""
-    is_revoked = settlement.node.border.keys.revocations.names_any(proposal.proposer_certificates)
-    to_decide = time_to_decide(proposal.proposer_certificates)
-    return not is_revoked and now < from_microseconds(proposal.propose_time) + to_decide
+    """Whether a proposal may be confirmed."""
+    certificates = proposal.proposer_certificates
+    expires = from_microseconds(proposal.propose_time) + time_to_decide(certificates)
+    return counts(expires, certificates, settlement.node, now)
 
 
 def find_payment(tx: Transaction, settlement: Settlement, region: str, month: str) -> SettlementPayment | None:

@@ -28,7 +28,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/reconciliation_envelopes.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/region/v1/reconciliation.proto\x1a gateway/api/relay/v1/relay.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\x16ReconciliationQuestion\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x32\n\x07\x64igests\x18\x02 \x01(\x0b\x32!.gateway.api.region.v1.DayDigests\x12\x35\n\x07\x62uckets\x18\x03 \x01(\x0b\x32$.gateway.api.region.v1.BucketDigests\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\nDayDigests\x12\x30\n\x05kinds\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.KindDigest\"X\n\nKindDigest\x12\x13\n\x0brecord_kind\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x14\n\x0copen_records\x18\x04 \x01(\x04\"K\n\rBucketDigests\x12\x13\n\x0brecord_kind\x18\x01 \x01(\t\x12\x0f\n\x07\x64igests\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66irst_bucket\x18\x03 \x01(\r\"s\n\x11ReconciledRecords\x12\x0f\n\x07\x62uckets\x18\x01 \x03(\r\x12\x38\n\x07records\x18\x02 \x03(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12\x13\n\x0bnext_bucket\x18\x03 \x01(\r\"?\n\x0eRepairProposed\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\">\n\rRepairDecided\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\"\xcf\x01\n\x0eRepairEvidence\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\x12\x30\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07receipt\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receipt\x12\x14\n\x06record\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x16\n\x08\x61nswered\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n4gateway/api/region/v1/reconciliation_envelopes.proto\x12\x15gateway.api.region.v1\x1a*gateway/api/region/v1/reconciliation.proto\x1a gateway/api/relay/v1/relay.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\x16ReconciliationQuestion\x12\x0b\n\x03\x64\x61y\x18\x01 \x01(\t\x12\x32\n\x07\x64igests\x18\x02 \x01(\x0b\x32!.gateway.api.region.v1.DayDigests\x12\x35\n\x07\x62uckets\x18\x03 \x01(\x0b\x32$.gateway.api.region.v1.BucketDigests\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\">\n\nDayDigests\x12\x30\n\x05kinds\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.KindDigest\"X\n\nKindDigest\x12\x13\n\x0brecord_kind\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x04\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x14\n\x0copen_records\x18\x04 \x01(\x04\"K\n\rBucketDigests\x12\x13\n\x0brecord_kind\x18\x01 \x01(\t\x12\x0f\n\x07\x64igests\x18\x02 \x01(\x0c\x12\x14\n\x0c\x66irst_bucket\x18\x03 \x01(\r\"s\n\x11ReconciledRecords\x12\x0f\n\x07\x62uckets\x18\x01 \x03(\r\x12\x38\n\x07records\x18\x02 \x03(\x0b\x32\'.gateway.api.region.v1.ReconciledRecord\x12\x13\n\x0bnext_bucket\x18\x03 \x01(\r\"^\n\x0eRepairProposed\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\x12\x1d\n\x15proposer_certificates\x18\x02 \x01(\x0c\">\n\rRepairDecided\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\"\xcf\x01\n\x0eRepairEvidence\x12-\n\x06repair\x18\x01 \x01(\x0b\x32\x1d.gateway.api.region.v1.Repair\x12\x30\n\x08\x65nvelope\x18\x02 \x01(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07receipt\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Receipt\x12\x14\n\x06record\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x16\n\x08\x61nswered\x18\x05 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,9 +50,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECONCILEDRECORDS']._serialized_start=652
   _globals['_RECONCILEDRECORDS']._serialized_end=767
   _globals['_REPAIRPROPOSED']._serialized_start=769
-  _globals['_REPAIRPROPOSED']._serialized_end=832
-  _globals['_REPAIRDECIDED']._serialized_start=834
-  _globals['_REPAIRDECIDED']._serialized_end=896
-  _globals['_REPAIREVIDENCE']._serialized_start=899
-  _globals['_REPAIREVIDENCE']._serialized_end=1106
+  _globals['_REPAIRPROPOSED']._serialized_end=863
+  _globals['_REPAIRDECIDED']._serialized_start=865
+  _globals['_REPAIRDECIDED']._serialized_end=927
+  _globals['_REPAIREVIDENCE']._serialized_start=930
+  _globals['_REPAIREVIDENCE']._serialized_end=1137
 # @@protoc_insertion_point(module_scope)

@@ -190,6 +190,11 @@ class RepairProposed(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REPAIR_FIELD_NUMBER: _builtins.int
+    PROPOSER_CERTIFICATES_FIELD_NUMBER: _builtins.int
+    proposer_certificates: _builtins.bytes
+    """Certificates of the proposer in PEM, with those of their issuers, at most 16 KiB. Empty where an identity provider has
+    vouched for the person, and from a region of an earlier version.
+    """
     @_builtins.property
     def repair(self) -> _reconciliation_pb2.Repair:
         """The repair."""
@@ -198,10 +203,11 @@ class RepairProposed(_message.Message):
         self,
         *,
         repair: _reconciliation_pb2.Repair | None = ...,
+        proposer_certificates: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["repair", b"repair"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["repair", b"repair"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposer_certificates", b"proposer_certificates", "repair", b"repair"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -138,6 +138,10 @@ class _RepairStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairSta
     """Refused by staff of the other region; final."""
     REPAIR_STATE_FAILED: _RepairState.ValueType  # 5
     """The act is impossible by now; final."""
+    REPAIR_STATE_EXPIRED: _RepairState.ValueType  # 6
+    """Proposed, and not to be confirmed any more: its time has passed, or a certificate of its proposer is revoked. Only
+    answers have this state; staff of the other region may still reject the repair.
+    """
 
 class RepairState(_RepairState, metaclass=_RepairStateEnumTypeWrapper):
     """States of a repair."""
@@ -154,6 +158,10 @@ REPAIR_STATE_REJECTED: RepairState.ValueType  # 4
 """Refused by staff of the other region; final."""
 REPAIR_STATE_FAILED: RepairState.ValueType  # 5
 """The act is impossible by now; final."""
+REPAIR_STATE_EXPIRED: RepairState.ValueType  # 6
+"""Proposed, and not to be confirmed any more: its time has passed, or a certificate of its proposer is revoked. Only
+answers have this state; staff of the other region may still reject the repair.
+"""
 Global___RepairState: _TypeAlias = RepairState  # noqa: Y015
 
 @_typing.final
@@ -345,6 +353,7 @@ class Repair(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     ACT_TIME_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Repair id, `<proposing region>/staff/<staff id>/<request id>`."""
     deciding_region: _builtins.str
@@ -385,6 +394,12 @@ class Repair(_message.Message):
         own clock. Unset before the act.
         """
 
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """End of the proposal, at most seven days after it: from then on nobody confirms it. Unset where a region of an earlier
+        version proposed: seven days.
+        """
+
     def __init__(
         self,
         *,
@@ -403,10 +418,11 @@ class Repair(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         act_time: _timestamp_pb2.Timestamp | None = ...,
         failure: _reason_pb2.Reason.ValueType = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["act_time", b"act_time", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_time", b"act_time", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "failure", b"failure", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "act_time", b"act_time", "acting_region", b"acting_region", "amount", b"amount", "create_time", b"create_time", "decide_time", b"decide_time", "decider", b"decider", "deciding_region", b"deciding_region", "expire_time", b"expire_time", "failure", b"failure", "id", b"id", "note", b"note", "proposer", b"proposer", "record_kind", b"record_kind", "serial", b"serial", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

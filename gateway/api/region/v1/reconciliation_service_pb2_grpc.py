@@ -93,14 +93,16 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ProposeRepair(self, request, context):
-        """Proposes the repair of a difference; staff of the other region decides on it.
+        """Proposes the repair of a difference; staff of the other region decides on it. The proposal ends as one of an approval:
+        after seven days, after one where an identity provider vouches for the proposer, and with the proposer's certificates.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideRepair(self, request, context):
-        """Confirms or rejects a repair that another region has proposed.
+        """Confirms or rejects a repair that another region has proposed. One that has ended is only rejected: its confirmation is
+        refused with REPAIR_STATE_FORBIDS, or with PROPOSER_CERTIFICATE_REVOKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

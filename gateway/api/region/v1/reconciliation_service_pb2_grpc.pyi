@@ -28,9 +28,13 @@ class ReconciliationServiceStub:
     CompareDay: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.CompareDayRequest, _reconciliation_service_pb2.CompareDayResponse]
     """Starts the comparison of a day with a region at once, besides the nightly one."""
     ProposeRepair: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ProposeRepairRequest, _reconciliation_service_pb2.ProposeRepairResponse]
-    """Proposes the repair of a difference; staff of the other region decides on it."""
+    """Proposes the repair of a difference; staff of the other region decides on it. The proposal ends as one of an approval:
+    after seven days, after one where an identity provider vouches for the proposer, and with the proposer's certificates.
+    """
     DecideRepair: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.DecideRepairRequest, _reconciliation_service_pb2.DecideRepairResponse]
-    """Confirms or rejects a repair that another region has proposed."""
+    """Confirms or rejects a repair that another region has proposed. One that has ended is only rejected: its confirmation is
+    refused with REPAIR_STATE_FORBIDS, or with PROPOSER_CERTIFICATE_REVOKED.
+    """
     ListRepairs: _aio.UnaryUnaryMultiCallable[_reconciliation_service_pb2.ListRepairsRequest, _reconciliation_service_pb2.ListRepairsResponse]
     """Lists repairs, the newest first."""
 
@@ -79,7 +83,9 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_service_pb2.ProposeRepairRequest,
         context: _aio.ServicerContext[_reconciliation_service_pb2.ProposeRepairRequest, _reconciliation_service_pb2.ProposeRepairResponse],
     ) -> _abc.Awaitable[_reconciliation_service_pb2.ProposeRepairResponse]:
-        """Proposes the repair of a difference; staff of the other region decides on it."""
+        """Proposes the repair of a difference; staff of the other region decides on it. The proposal ends as one of an approval:
+        after seven days, after one where an identity provider vouches for the proposer, and with the proposer's certificates.
+        """
 
     @_abc_1.abstractmethod
     def DecideRepair(
@@ -87,7 +93,9 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_service_pb2.DecideRepairRequest,
         context: _aio.ServicerContext[_reconciliation_service_pb2.DecideRepairRequest, _reconciliation_service_pb2.DecideRepairResponse],
     ) -> _abc.Awaitable[_reconciliation_service_pb2.DecideRepairResponse]:
-        """Confirms or rejects a repair that another region has proposed."""
+        """Confirms or rejects a repair that another region has proposed. One that has ended is only rejected: its confirmation is
+        refused with REPAIR_STATE_FORBIDS, or with PROPOSER_CERTIFICATE_REVOKED.
+        """
 
     @_abc_1.abstractmethod
     def ListRepairs(

@@ -486,7 +486,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_REPAIR_NOT_FOUND: _Reason.ValueType  # 441
     """Check the id."""
     REASON_REPAIR_STATE_FORBIDS: _Reason.ValueType  # 442
-    """Wait for the end of that repair and for the next comparison, or reject it."""
+    """Wait for the end of that repair and for the next comparison, or reject it. Reject an expired one, and have it proposed
+    anew.
+    """
     REASON_REPAIR_NOT_RESPONSIBLE: _Reason.ValueType  # 443
     """Have staff of that region decide."""
     REASON_REPAIR_IMPOSSIBLE: _Reason.ValueType  # 444
@@ -839,8 +841,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     callbacks of their own operator system first: remove its listeners at such names.
     """
     REASON_PROPOSER_CERTIFICATE_REVOKED: _Reason.ValueType  # 720
-    """Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
-    anew.
+    """Reject the approval, or the repair. A member of staff with a certificate in force sends the request of the act again,
+    which proposes it anew.
     """
     REASON_RESOURCE_LEFT_OUT: _Reason.ValueType  # 721
     """Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
@@ -1311,7 +1313,9 @@ REASON_DIFFERENCE_NOT_FOUND: Reason.ValueType  # 440
 REASON_REPAIR_NOT_FOUND: Reason.ValueType  # 441
 """Check the id."""
 REASON_REPAIR_STATE_FORBIDS: Reason.ValueType  # 442
-"""Wait for the end of that repair and for the next comparison, or reject it."""
+"""Wait for the end of that repair and for the next comparison, or reject it. Reject an expired one, and have it proposed
+anew.
+"""
 REASON_REPAIR_NOT_RESPONSIBLE: Reason.ValueType  # 443
 """Have staff of that region decide."""
 REASON_REPAIR_IMPOSSIBLE: Reason.ValueType  # 444
@@ -1664,8 +1668,8 @@ REASON_CALLBACK_NAME_AWAITED: Reason.ValueType  # 719
 callbacks of their own operator system first: remove its listeners at such names.
 """
 REASON_PROPOSER_CERTIFICATE_REVOKED: Reason.ValueType  # 720
-"""Reject the approval. A member of staff with a certificate in force sends the request of the act again, which proposes it
-anew.
+"""Reject the approval, or the repair. A member of staff with a certificate in force sends the request of the act again,
+which proposes it anew.
 """
 REASON_RESOURCE_LEFT_OUT: Reason.ValueType  # 721
 """Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
