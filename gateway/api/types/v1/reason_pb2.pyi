@@ -741,8 +741,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     have taken all places.
     """
     REASON_UNKNOWN_NUMBERS_TOO_MANY: _Reason.ValueType  # 671
-    """Try again in the next hour, with numbers that customers have shown. The staff of the home region are alerted, and look
-    at `region-node anomalies list`.
+    """Try again after the time of google.rpc.RetryInfo, in the next clock hour, with numbers that customers have shown. The
+    staff of the home region are alerted, and look at `region-node anomalies list`. Administrators raise the policies
+    `unknown-numbers-of-…` for honest work that meets the bound, as at a hotline.
     """
     REASON_OPEN_WORK_TOO_MUCH: _Reason.ValueType  # 672
     """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
@@ -1568,8 +1569,9 @@ REASON_SERVER_CALLS_TOO_MANY: Reason.ValueType  # 670
 have taken all places.
 """
 REASON_UNKNOWN_NUMBERS_TOO_MANY: Reason.ValueType  # 671
-"""Try again in the next hour, with numbers that customers have shown. The staff of the home region are alerted, and look
-at `region-node anomalies list`.
+"""Try again after the time of google.rpc.RetryInfo, in the next clock hour, with numbers that customers have shown. The
+staff of the home region are alerted, and look at `region-node anomalies list`. Administrators raise the policies
+`unknown-numbers-of-…` for honest work that meets the bound, as at a hotline.
 """
 REASON_OPEN_WORK_TOO_MUCH: Reason.ValueType  # 672
 """Repeat the same request with the same id once some of the work is done. Look at what it waits for; the policy
