@@ -1,6 +1,7 @@
 """The last agreed time of day, as the database keeps it for the next start of a process."""
 
 import asyncio
+import contextlib
 import logging
 from datetime import datetime
 from functools import partial
@@ -13,6 +14,7 @@ from gateway.time.looks import until_look
 
 TABLE = "agreed_time"
 KEEP_EVERY = 600.0  # seconds between two writes: a start tells days from years by them, not minutes
+_LOOK = 1.0  # seconds between two looks at what others keep, far less than two clocks may differ
 _log = logging.getLogger(__name__)
 
 
@@ -40,9 +42,24 @@ class AgreedTimeKeeper:
     async def run(self) -> None:
         """Keeps the time while it is settled. Never returns."""
         while True:
-            await self._clock.settled()
+            await self._settled()
             try:
                 await self._store.write(partial(keep_agreed, now=self._clock.now()))
             except Refused as refused:
                 _log.info("the agreed time is kept later: %s", refused)
             await asyncio.sleep(until_look(KEEP_EVERY))
+
+    async def _settled(self) -> None:
+        """Returns once the clock is settled. Until then a time counts that somebody keeps: a person, or a process.
+
+        That of before the first look may be by this clock, before it was wrong.
+        """
+        looks: list[datetime | None] = []
+        while not self._clock.is_settled():
+            with contextlib.suppress(Refused):
+                looks = [*looks[-1:], await self._store.read(last_agreed)]
+                if len(looks) > 1 and looks[1] not in (None, looks[0]):
+                    self._clock.take_confirmed(looks[1])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._clock.settled()

@@ -182,6 +182,20 @@ class AgreedClock:
         self._take(self._evidence.without_stale(whom, opinion, offset).heard(whom, opinion))
         self.is_settled()
 
+    def is_alone(self) -> bool:
+        """Whether nobody else was heard lately."""
+        return not self._evidence.has_others(self.steady())
+
+    def take_confirmed(self, kept: datetime) -> None:
+        """Settles the clock by a time that a person or another process has just kept, where the machine shows it, too.
+
+        Others who are heard decide instead.
+        """
+        offset, _ = self._reading()
+        if self.is_alone() and abs(self.wall() - kept) <= MAX_CLOCK_ERROR:
+            self._take(replace(self._evidence, last=kept, agreed=offset))
+            self.is_settled()
+
     def is_settled(self) -> bool:
         """Whether all that depends on time may be done."""
         offset, steady = self._reading()

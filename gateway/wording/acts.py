@@ -44,6 +44,7 @@ _ACTS = frozenset(
         "CompareDay",
         "ComparePlans",
         "ComputeSettlement",
+        "ConfirmClock",
         "ConfirmConsent",
         "ConfirmFollowedProblem",
         "ConfirmMove",

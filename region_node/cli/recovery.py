@@ -1,4 +1,6 @@
-"""`region-node recovery`: what the database of the region has lost."""
+"""`region-node recovery`: what the database of the region has lost, and a clock that nobody else confirms."""
+
+from datetime import datetime
 
 import click
 
@@ -7,10 +9,12 @@ from gateway.api.region.v1.recovery_service_pb2 import CatchUp, Loss, LostComman
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
-from gateway.wording.times import told_if_set
+from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import Asking, reads, repeats
+from region_node.cli.times import InstantType
 
 _LOSSES = Table[Loss](
     TableColumn("loss", lambda each: str(each.number)),
@@ -46,7 +50,10 @@ _LOST = Table[LostCommand](
 
 @click.group()
 def recovery() -> None:
-    """Look at what the database has lost, as after an older one was put back, and have the region serve again."""
+    """Look at what the database has lost, as after an older one was put back, and have the region serve again.
+
+    Confirm a clock that no coordinator can confirm.
+    """
 
 
 @recovery.command()
@@ -99,6 +106,27 @@ def accept(asking: Asking, loss: int, reference: str) -> None:
     request = api.AcceptLossRequest(number=loss, reference=reference)
     answer = asking.ask(lambda channel: RecoveryServiceStub(channel).AcceptLoss, request)
     asking.tell(answer.loss, _LOSSES.show_one)
+
+
+@recovery.command("confirm-clock")
+@repeats(done="confirmed")
+@click.argument("time", type=InstantType())
+@click.argument("reference")
+def confirm_clock(asking: Asking, time: datetime, reference: str) -> None:
+    """Confirm the clock of the node's machine, where no coordinator can: what waits for it goes on.
+
+    Read the present TIME from a clock that is not of that machine. REFERENCE is that of the file that says why.
+
+    A second member of staff confirms it first (`region-node approvals confirm`); then give the command again, with the
+    time of then.
+
+    \b
+    Example:
+      region-node recovery confirm-clock 2026-12-24T09:30+08:00 INC-2042
+    """
+    request = api.ConfirmClockRequest(present_time=to_timestamp(time), reference=reference)
+    answer = asking.ask(lambda channel: RecoveryServiceStub(channel).ConfirmClock, request)
+    asking.say(answer, lambda: translated("The region goes on by the time {time}.", time=told_time(answer.agreed_time)))
 
 
 def _print(found: api.ListLossesResponse) -> None:

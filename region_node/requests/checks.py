@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1.order_pb2 import OrderError
 from gateway.api.types.v1.access_pb2 import Role
@@ -13,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Document, Requester
 from gateway.errors import Refused, invalid, text
 from gateway.security.identity import Identity
+from gateway.time.clock import from_timestamp
 from region_node.node.rules import OF_STAFF
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
@@ -133,6 +135,14 @@ def require_size(size: int) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE for a request of more bytes than may travel between regions."""
     if size > REQUEST_LIMIT:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+
+
+def instant(field: str, timestamp: Timestamp) -> datetime:
+    """The instant of a field. Raises Refused with REQUEST_INVALID for one outside of all calendars."""
+    try:
+        return from_timestamp(timestamp)
+    except OverflowError:
+        raise invalid(field, "out of range", "超出范围") from None
 
 
 def instant_within(field: str, within: Duration, now: datetime) -> datetime:

@@ -239,6 +239,7 @@ LATER_STATE: Mapping[str, str] = {
     "region.QuarantineService.GiveUpQuarantinedWork": "work is decided once",
     "region.QuarantineService.ReplayQuarantinedWork": "work is decided once",
     "region.RecoveryService.AcceptLoss": "a loss is accepted once",
+    "region.RecoveryService.ConfirmClock": "a clock is confirmed while it is not settled",
 }
 
 CUSTOMER: Fields = {

@@ -23,6 +23,7 @@ BY_ANY_CLOCK = {
     "ApprovalService/DecideApproval",
     "ApprovalService/SetOperatorScope",
     "RecoveryService/AcceptLoss",
+    "RecoveryService/ConfirmClock",
     "RelayService/Deliver",
 }
 

@@ -175,6 +175,37 @@ def test_after_a_restart_and_with_a_new_database_a_clock_dates_work_at_once(last
     assert trusted(started(Machine(), last))
 
 
+def ahead_of_its_database() -> tuple[Machine, AgreedClock]:
+    """A clock that is right, where a process with a wrong one has kept a time of the future."""
+    machine = Machine()
+    clock = started(machine, NOW + DAY)
+    machine.passed += LISTENING
+    assert (clock.is_settled(), trusted(clock)) == (False, False)
+    return machine, clock
+
+
+def test_alone_a_clock_is_settled_by_a_time_that_people_confirm_and_keeps_it_from_then_on() -> None:
+    machine, clock = ahead_of_its_database()
+    clock.take_confirmed(machine.true)
+    assert (clock.is_settled(), trusted(clock), clock.now()) == (True, True, machine.true)
+    machine.error = 2 * MAX_CLOCK_ERROR
+    assert not clock.is_settled(), "a step counts as ever"
+
+
+@given(HARMFUL)
+def test_a_confirmed_time_that_the_machine_does_not_show_settles_nothing(error: timedelta) -> None:
+    machine, clock = ahead_of_its_database()
+    clock.take_confirmed(machine.true + error)
+    assert not clock.is_settled()
+
+
+def test_nobody_confirms_a_clock_against_others_who_are_heard() -> None:
+    machine, clock = ahead_of_its_database()
+    clock.hear("coordinator", machine.true + YEAR)
+    clock.take_confirmed(machine.true)
+    assert (clock.is_alone(), clock.is_settled()) == (False, False)
+
+
 def test_a_coordinator_whose_clock_is_wrong_moves_no_time_of_a_node_that_starts() -> None:
     machine = Machine()
     clock = started(machine, NOW - DAY)

@@ -1,4 +1,4 @@
-"""RecoveryService: losses of the region's database, for its own staff."""
+"""RecoveryService: losses of the region's database, and its clock, for its own staff."""
 
 import grpc
 
@@ -18,10 +18,11 @@ from gateway.store.port import Store
 from gateway.time.clock import Clock, from_microseconds, to_timestamp
 from gateway.values.names import name_of
 from region_node.approvals.operations import Awaited
+from region_node.lifecycle.recovery import clocks
 from region_node.lifecycle.recovery.operations import accept, lost_commands
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
-from region_node.requests.checks import require_name
+from region_node.requests.checks import instant, require_name
 
 _PAGE = "lost-commands"
 _SEPARATOR = "\0"
@@ -78,6 +79,24 @@ class RecoveryService(RecoveryServiceServicer):
         if isinstance(accepted, Awaited):
             raise accepted.refused(self._context)
         return api.AcceptLossResponse(loss=told(accepted))
+
+    async def ConfirmClock(
+        self,
+        request: api.ConfirmClockRequest,
+        context: grpc.aio.ServicerContext[api.ConfirmClockRequest, api.ConfirmClockResponse],
+    ) -> api.ConfirmClockResponse:
+        """See the contract."""
+        require_name("reference", request.reference)
+        border, present = self._context.border, instant("present_time", request.present_time)
+        shown = clocks.require_confirmable(border.clock, present)
+        call = audited_call(Requester(), self._clock)
+        awaited = await self._store.write(
+            lambda tx: clocks.confirm(tx, shown, request.reference, call, border.keys.revocations)
+        )
+        if awaited is not None:
+            raise awaited.refused(self._context)
+        border.clock.take_confirmed(shown)
+        return api.ConfirmClockResponse(agreed_time=to_timestamp(border.clock.now()))
 
 
 def _key(lost: LostCommand) -> str:

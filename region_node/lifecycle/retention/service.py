@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceServicer
@@ -15,7 +14,7 @@ from gateway.errors import invalid
 from gateway.rpc.calls import current_call
 from gateway.rpc.pages import decode_token, first_page, key_number, page_size
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, from_timestamp, to_timestamp
+from gateway.time.clock import Clock, to_timestamp
 from region_node.approvals.operations import Awaited
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.operations import Hold
@@ -24,7 +23,7 @@ from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention import impact
 from region_node.records.purging import reports
 from region_node.requests.auditing import AuditedCall
-from region_node.requests.checks import require_length, require_name
+from region_node.requests.checks import instant, require_length, require_name
 
 _PURGES, _HOLDS, _RECORDS = "purges", "legal-holds", "impact-records"
 _REFERENCE = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
@@ -63,7 +62,7 @@ class RetentionService(RetentionServiceServicer):
         """See the contract."""
         call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
-        until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
+        until = instant("end_time", request.end_time) if request.HasField("end_time") else None
         if until is not None and until <= call.now:
             raise invalid("end_time", "is over already", "已经结束")
         changed = partial(
@@ -175,15 +174,8 @@ def _require_record(record: api.ImpactRecord, now: datetime) -> None:
         raise invalid("record.recipients", f"more than {_MOST_RECIPIENTS}", f"超过{_MOST_RECIPIENTS}个")
     for recipient in record.recipients:
         require_name("record.recipients", recipient)
-    if not record.HasField("assess_time") or _instant("record.assess_time", record.assess_time) > now:
+    if not record.HasField("assess_time") or instant("record.assess_time", record.assess_time) > now:
         raise invalid("record.assess_time", "not set, or still to come", "未填写，或时间在未来")
-
-
-def _instant(field: str, timestamp: Timestamp) -> datetime:
-    try:
-        return from_timestamp(timestamp)
-    except OverflowError:
-        raise invalid(field, "out of range", "超出范围") from None
 
 
 def _hold_message(hold: Hold) -> api.LegalHold:

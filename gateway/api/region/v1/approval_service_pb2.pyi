@@ -43,6 +43,8 @@ class _ApprovalActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ApprovalA
     """Widening of the scope of an operator system, or of staff who order by themselves."""
     APPROVAL_ACT_RELEASE_HOLD: _ApprovalAct.ValueType  # 7
     """Release of a legal hold on a customer, or an earlier end of it."""
+    APPROVAL_ACT_CONFIRM_CLOCK: _ApprovalAct.ValueType  # 8
+    """Confirmation of the clock of a node that nobody else confirms."""
 
 class ApprovalAct(_ApprovalAct, metaclass=_ApprovalActEnumTypeWrapper):
     """Acts that need two people."""
@@ -63,6 +65,8 @@ APPROVAL_ACT_WIDEN_OPERATOR_SCOPE: ApprovalAct.ValueType  # 6
 """Widening of the scope of an operator system, or of staff who order by themselves."""
 APPROVAL_ACT_RELEASE_HOLD: ApprovalAct.ValueType  # 7
 """Release of a legal hold on a customer, or an earlier end of it."""
+APPROVAL_ACT_CONFIRM_CLOCK: ApprovalAct.ValueType  # 8
+"""Confirmation of the clock of a node that nobody else confirms."""
 Global___ApprovalAct: _TypeAlias = ApprovalAct  # noqa: Y015
 
 class _ApprovalState:
@@ -133,7 +137,7 @@ class Approval(_message.Message):
     reference: _builtins.str
     """File number of the document that obliges to a reading. For work to give up, or a loss to accept: its id, and
     the reference that says why. For a scope to widen: its name, and each difference from the scope in force. For a
-    hold to end early: its reference, and its new end unless that is at once.
+    hold to end early: its reference, and its new end unless that is at once. For a clock: the reference that says why.
     """
     reason: _erasure_service_pb2.ErasureReason.ValueType
     """Reason for an erasure or a restriction."""

@@ -333,3 +333,55 @@ class AcceptLossResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcceptLossResponse: _TypeAlias = AcceptLossResponse  # noqa: Y015
+
+@_typing.final
+class ConfirmClockRequest(_message.Message):
+    """A clock to confirm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRESENT_TIME_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """Reference of the file that says why nobody else confirms it, 1 to 64 characters of [A-Za-z0-9._-]."""
+    @_builtins.property
+    def present_time(self) -> _timestamp_pb2.Timestamp:
+        """Present time by a clock other than that of the machine, within two minutes."""
+
+    def __init__(
+        self,
+        *,
+        present_time: _timestamp_pb2.Timestamp | None = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["present_time", b"present_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["present_time", b"present_time", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmClockRequest: _TypeAlias = ConfirmClockRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmClockResponse(_message.Message):
+    """The clock, confirmed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGREED_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agreed_time(self) -> _timestamp_pb2.Timestamp:
+        """Time by which the region goes on."""
+
+    def __init__(
+        self,
+        *,
+        agreed_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agreed_time", b"agreed_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed_time", b"agreed_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmClockResponse: _TypeAlias = ConfirmClockResponse  # noqa: Y015

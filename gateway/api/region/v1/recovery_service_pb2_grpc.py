@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RecoveryServiceStub:
-    """Losses of the region's database, for its own staff. Served while nothing else is.
+    """Losses of the region's database, and its clock, for its own staff. Served while nothing else is.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,15 @@ class RecoveryServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossResponse.FromString,
                 _registered_method=True)
+        self.ConfirmClock = channel.unary_unary(
+                '/gateway.api.region.v1.RecoveryService/ConfirmClock',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockResponse.FromString,
+                _registered_method=True)
 
 
 class RecoveryServiceServicer:
-    """Losses of the region's database, for its own staff. Served while nothing else is.
+    """Losses of the region's database, and its clock, for its own staff. Served while nothing else is.
     """
 
     def ListLosses(self, request, context):
@@ -78,6 +83,15 @@ class RecoveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConfirmClock(self, request, context):
+        """Confirms the clock of the node's machine where nobody else can, as while all coordinators are away: what waits for it
+        goes on. A second member of staff confirms it first (APPROVAL_AWAITED, ApprovalService). Refused with
+        CLOCK_NEEDS_NOBODY and CLOCK_DIFFERS. Other processes of the region hear of it within seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecoveryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +110,11 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossResponse.SerializeToString,
             ),
+            'ConfirmClock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmClock,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gateway.api.region.v1.RecoveryService', rpc_method_handlers)
@@ -105,7 +124,7 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecoveryService:
-    """Losses of the region's database, for its own staff. Served while nothing else is.
+    """Losses of the region's database, and its clock, for its own staff. Served while nothing else is.
     """
 
     @staticmethod
@@ -179,6 +198,33 @@ class RecoveryService:
             '/gateway.api.region.v1.RecoveryService/AcceptLoss',
             gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.AcceptLossResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmClock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.RecoveryService/ConfirmClock',
+            gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_recovery__service__pb2.ConfirmClockResponse.FromString,
             options,
             channel_credentials,
             insecure,

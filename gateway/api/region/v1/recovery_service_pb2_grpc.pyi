@@ -15,7 +15,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RecoveryServiceStub:
-    """Losses of the region's database, for its own staff. Served while nothing else is."""
+    """Losses of the region's database, and its clock, for its own staff. Served while nothing else is."""
 
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> _typing.Self: ...
@@ -29,6 +29,11 @@ class RecoveryServiceStub:
     """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
     (APPROVAL_AWAITED, ApprovalService).
     """
+    ConfirmClock: _aio.UnaryUnaryMultiCallable[_recovery_service_pb2.ConfirmClockRequest, _recovery_service_pb2.ConfirmClockResponse]
+    """Confirms the clock of the node's machine where nobody else can, as while all coordinators are away: what waits for it
+    goes on. A second member of staff confirms it first (APPROVAL_AWAITED, ApprovalService). Refused with
+    CLOCK_NEEDS_NOBODY and CLOCK_DIFFERS. Other processes of the region hear of it within seconds.
+    """
 
 @_typing.type_check_only
 class RecoveryServiceBlockingStub(RecoveryServiceStub):
@@ -38,9 +43,10 @@ class RecoveryServiceBlockingStub(RecoveryServiceStub):
     ListLosses: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLossesRequest, _recovery_service_pb2.ListLossesResponse]
     ListLostCommands: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.ListLostCommandsRequest, _recovery_service_pb2.ListLostCommandsResponse]
     AcceptLoss: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.AcceptLossRequest, _recovery_service_pb2.AcceptLossResponse]
+    ConfirmClock: _grpc.UnaryUnaryMultiCallable[_recovery_service_pb2.ConfirmClockRequest, _recovery_service_pb2.ConfirmClockResponse]
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Losses of the region's database, for its own staff. Served while nothing else is."""
+    """Losses of the region's database, and its clock, for its own staff. Served while nothing else is."""
 
     @_abc_1.abstractmethod
     def ListLosses(
@@ -66,6 +72,17 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_recovery_service_pb2.AcceptLossResponse]:
         """Accepts a loss: the region serves again, with what its database has. A second member of staff confirms it first
         (APPROVAL_AWAITED, ApprovalService).
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmClock(
+        self,
+        request: _recovery_service_pb2.ConfirmClockRequest,
+        context: _aio.ServicerContext[_recovery_service_pb2.ConfirmClockRequest, _recovery_service_pb2.ConfirmClockResponse],
+    ) -> _abc.Awaitable[_recovery_service_pb2.ConfirmClockResponse]:
+        """Confirms the clock of the node's machine where nobody else can, as while all coordinators are away: what waits for it
+        goes on. A second member of staff confirms it first (APPROVAL_AWAITED, ApprovalService). Refused with
+        CLOCK_NEEDS_NOBODY and CLOCK_DIFFERS. Other processes of the region hear of it within seconds.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _aio.Server) -> None: ...

@@ -847,6 +847,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_RESOURCE_LEFT_OUT: _Reason.ValueType  # 721
     """Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
+    REASON_CLOCK_NEEDS_NOBODY: _Reason.ValueType  # 731
+    """Nothing has to be confirmed. Set right the clock that is off: that of the machine (NTP), or those of coordinators."""
+    REASON_CLOCK_DIFFERS: _Reason.ValueType  # 732
+    """Read the time from another clock once more. If it was read well, set the clock of the machine right first."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """Reasons for refusals. They are stable, so that programs may decide on them. They travel as the reason of
@@ -1675,6 +1679,10 @@ which proposes it anew.
 """
 REASON_RESOURCE_LEFT_OUT: Reason.ValueType  # 721
 """Use what the text names. The resource is in TM Forum's description of the API, and this API leaves it out on purpose."""
+REASON_CLOCK_NEEDS_NOBODY: Reason.ValueType  # 731
+"""Nothing has to be confirmed. Set right the clock that is off: that of the machine (NTP), or those of coordinators."""
+REASON_CLOCK_DIFFERS: Reason.ValueType  # 732
+"""Read the time from another clock once more. If it was read well, set the clock of the machine right first."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
