@@ -12,7 +12,6 @@ from gateway.store.port import Transaction, Value
 from gateway.store.vault import SealBroken
 from region_node.customers.erased_numbers import is_of_another_home
 from region_node.customers.known_statuses import is_restricted, statuses_of
-from region_node.customers.rows import indexes_of_customer
 from region_node.customers.status import ERASED
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
@@ -68,11 +67,6 @@ class ContactIndexes(Generic[M, R]):
             [{"name": each, "contact": indexes.get(each, "")} for each in names],
         )
         return len(names)
-
-    def forget_customer(self, tx: Transaction, customer_id: str) -> None:
-        """As `forget_number`, of all lines of an own customer."""
-        for index in indexes_of_customer(tx, customer_id):
-            self.forget_number(tx, index)
 
     def forget_number(self, tx: Transaction, index: str) -> None:
         """Removes the index of an erased customer's number from the tickets of others."""

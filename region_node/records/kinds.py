@@ -123,6 +123,11 @@ class ErasurePort:
     kept_of: Callable[[Transaction, Customer], Sequence[Kept]] = lambda tx, customer: ()
     forget: Mapping[str, Forget] = field(default_factory=dict)
     """The functions by the first word of the destroyed subject: `customer`, `number`, or a word of the kind."""
+    forget_user: Forget = lambda tx, index: None
+    """Removes data that hangs on a number alone, by its index: whoever has the number has this data.
+
+    An erasure leaves it where the number has passed to a customer of another region.
+    """
     forget_index: ForgetIndex = lambda tx, context, home, index: None
     """Removes an index that is left when this region forgets the number, whose customer the region `home` has erased.
 

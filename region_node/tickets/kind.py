@@ -77,8 +77,8 @@ class TicketKind(Generic[M, R]):
     """Removes data beside a ticket that is destroyed or purged."""
     indexed: Sequence[str] = ()
     """See ErasurePort."""
-    forget_beside: Mapping[str, Forget] = field(default_factory=dict)
-    """See ErasurePort: the functions for destroyed subjects of other kinds."""
+    forget_user: Forget = lambda tx, index: None
+    """See ErasurePort."""
     forget_index: ForgetIndex = lambda tx, context, home, index: None
     """See ErasurePort."""
     indexes: Sequence[str] = (_INDEX,)
@@ -97,7 +97,8 @@ class TicketKind(Generic[M, R]):
             self.name,
             ErasurePort(
                 kept_of=self._kept_of,
-                forget={self.name: self._forget, **self.forget_beside},
+                forget={self.name: self._forget},
+                forget_user=self.forget_user,
                 forget_index=self.forget_index,
                 about=lambda tx, number: [
                     AboutNumber(each.ticket_id, each.home_region) for each in self._about(tx, number)

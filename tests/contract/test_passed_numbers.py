@@ -21,6 +21,7 @@ from region_node.customers.documents.files import REGISTERED, StoredFile, insert
 from region_node.customers.known_statuses import erased_by, keep_known
 from region_node.customers.rows import insert_line, is_number_in_use
 from region_node.customers.status import ERASED
+from region_node.customers.verification.rows import Asker, note_wrong_answer
 from region_node.lifecycle.erasure.indexes import (
     INDEX_TIMER,
     STATUS_TIMER,
@@ -28,15 +29,15 @@ from region_node.lifecycle.erasure.indexes import (
     indexes_are_due,
     status_is_due,
 )
-from region_node.lifecycle.erasure.operations import retire
+from region_node.lifecycle.erasure.operations import apply_erased, retire
 from region_node.lifecycle.erasure.status_envelopes import record_has_ended
 from region_node.network.faults.kind import FAULTS
 from region_node.network.faults.rows import FaultRow, find_fault, insert_fault, update_fault
 from region_node.network.support.rows import SUPPORT_RECORDS, SUPPORT_ROWS, SupportRow
-from region_node.node.subjects import number_index, number_subject
+from region_node.node.subjects import customer_subject, number_index, number_subject
 from tests.unit.purging import NOW, Archive, archive
 from tests.unit.situations import LINE
-from tests.unit.test_erased_indexes import found_in
+from tests.unit.test_erased_indexes import found_in, name_as_contacts
 
 PASSED = "+8619844000007"
 """A number of Guangdong by the number plan, with which a customer of Sichuan had a line."""
@@ -155,6 +156,41 @@ def test_an_erasure_leaves_what_belongs_to_the_customer_of_another_region_who_ha
     )
     assert former == 4 * [None]
     assert None not in present
+
+
+def use_by_somebody(kept: Archive, number: str) -> None:
+    """Somebody is the contact of a complaint and a fault by a number, and names a wrong code for it."""
+    name_as_contacts(kept, number)
+    note_wrong_answer(kept.tx, Asker(number_index(kept.tx, number), "guangdong", "counter"), [], NOW)
+
+
+def uses(kept: Archive, number: str) -> set[str]:
+    return found_in(kept, number_index(kept.tx, number)) & {"complaints", "faults", "wrong_answers"}
+
+
+def test_an_erasure_leaves_what_hangs_on_the_number_alone_to_the_customer_who_has_it_by_now(kept: Archive) -> None:
+    customer_id = ended(kept, PASSED)
+    use_by_somebody(kept, PASSED)
+    erase(kept, customer_id)
+    assert uses(kept, PASSED) == {"complaints", "faults", "wrong_answers"}
+    later(kept, NOW + 30 * DAY)
+    assert uses(kept, PASSED) == {"complaints", "faults", "wrong_answers"}
+
+
+def test_an_erasure_removes_what_hangs_on_a_number_that_nobody_else_has(kept: Archive) -> None:
+    customer_id = ended(kept, LINE.number)
+    use_by_somebody(kept, LINE.number)
+    erase(kept, customer_id)
+    assert uses(kept, LINE.number) == set()
+
+
+@pytest.mark.parametrize(("number", "left"), [(PASSED, 3), (LINE.number, 0)], ids=["passed", "kept"])
+def test_an_erasure_repeated_after_a_restore_leaves_the_same(kept: Archive, number: str, left: int) -> None:
+    customer_id = ended(kept, number)
+    use_by_somebody(kept, number)
+    subjects = [customer_subject(customer_id), number_subject(kept.tx, number)]
+    assert apply_erased(kept.tx, kept.registry, vault.key_ids_of(kept.tx, subjects), NOW)
+    assert len(uses(kept, number)) == left
 
 
 @pytest.mark.parametrize("is_another", [True, False])

@@ -103,12 +103,7 @@ def _forget(tx: Transaction, ticket_id: str) -> None:
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     for index in indexes_of_customer(tx, customer_id):
-        _forget_number(tx, index)
-
-
-def _forget_number(tx: Transaction, index: str) -> None:
-    forget_indexed(tx, index)
-    CONTACTS.forget_number(tx, index)
+        forget_indexed(tx, index)
 
 
 def _told(tx: Transaction, context: RegionContext, origin: str, ticket_id: str) -> ToErase | None:
@@ -193,7 +188,8 @@ COMPLAINTS = RecordKind(
     ErasurePort(
         require_erasable=_require_erasable,
         kept_of=_kept_of,
-        forget={KIND: _forget, "customer": _forget_customer, "number": _forget_number},
+        forget={KIND: _forget, "customer": _forget_customer, "number": forget_indexed},
+        forget_user=CONTACTS.forget_number,
         forget_index=CONTACTS.forget_left,
         told=_told,
         about=_about,

@@ -2,15 +2,13 @@
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.store.port import Transaction
-from region_node.customers.rows import indexes_of_customer, remove_of_lines
+from region_node.customers.rows import remove_of_lines
 from region_node.customers.verification.purging import Verification
 from region_node.customers.verification.rows import forget_askers
 from region_node.records.kinds import ErasurePort, RecordKind, RetentionPort
 
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
-    for index in indexes_of_customer(tx, customer_id):
-        forget_askers(tx, index)
     for table in ("passwords", "codes", "verification_failures", "verification_states"):
         remove_of_lines(tx, table, customer_id)
 
@@ -18,7 +16,8 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
 VERIFICATIONS = RecordKind(
     "verification",
     ErasurePort(
-        forget={"customer": _forget_customer, "number": forget_askers},
+        forget={"customer": _forget_customer},
+        forget_user=forget_askers,
         indexed=("asked_codes", "wrong_answers", "verification_locks"),
     ),
     retention=RetentionPort(purgers={DataClass.DATA_CLASS_VERIFICATION: Verification()}),

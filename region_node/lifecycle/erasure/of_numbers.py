@@ -26,7 +26,9 @@ def forget_number(tx: Transaction, registry: Registry, home: str, index: str, no
     if is_held(tx, registry, "", index, now):
         look_again(tx, NUMBER_TIMER, f"{home} {index}", now)
         return 0
-    return destroy(tx, registry, [indexed_number_subject(index)], now)
+    # A number of an own customer comes here only if it has passed to another region's.
+    passed = (index,) if home == registry.context.region else ()
+    return destroy(tx, registry, [indexed_number_subject(index)], now, passed)
 
 
 def number_is_due(tx: Transaction, registry: Registry, timer: Timer, now: datetime) -> None:

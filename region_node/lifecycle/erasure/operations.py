@@ -18,7 +18,7 @@ from region_node.customers.events import enter_status
 from region_node.customers.rows import customer_numbered, lines_of_customer
 from region_node.customers.status import ACTIVE, ERASED, RESTRICTED, require_at_home, status_of
 from region_node.lifecycle.customers import customer_of
-from region_node.lifecycle.erasure.destroying import destroy, mark_erased, scrub_after
+from region_node.lifecycle.erasure.destroying import destroy, mark_erased, passed_indexes, scrub_after
 from region_node.lifecycle.erasure.of_numbers import forget_number
 from region_node.lifecycle.erasure.relayed import tell_region
 from region_node.lifecycle.erasure.rows import (
@@ -241,8 +241,9 @@ def apply_erased(tx: Transaction, registry: Registry, key_ids: Sequence[str], no
     note_erased_keys(tx, key_ids, now)
     if not subjects:
         return 0
+    passed = passed_indexes(tx, registry, subjects)
     destroyed = vault.destroy_by_id(tx, key_ids)
-    mark_erased(tx, registry, subjects, now)
+    mark_erased(tx, registry, subjects, now, passed)
     scrub_after(tx, subjects)
     audit.append(
         tx,
