@@ -9,6 +9,8 @@ from aiohttp import web
 
 from gateway.values.plain_text import acting_character
 from gateway.web.console import assets
+from gateway.web.html_pages import HtmlPages
+from gateway.web.tables import Cell
 from tests.chromium import Tab, browser_tab
 from tests.contract.small_federation import Certificates
 from tests.contract.test_web_server import Process
@@ -30,6 +32,26 @@ FOREIGN = (  # elements of the hostile markup, handlers, and addresses that run 
     ").map(each => each.outerHTML)"
 )
 
+HEBREW = "שלום!"
+BESIDE = """{% import "parts.html.j2" as parts %}<!DOCTYPE html>
+<link rel="stylesheet" href="/console/assets/console.css">
+<p>{{ page.text }}</p>
+<p>{{ parts.worded(page) }} 12 {{ parts.worded(page) }}</p>
+"""
+PLACES = """[...document.querySelectorAll('p')].map(each => {
+  const places = [], texts = document.createTreeWalker(each, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode()); ) {
+    for (const found of text.data.matchAll(/\\p{L}+|[^\\p{L}\\s]+/gu)) {
+      const range = document.createRange();
+      range.setStart(text, found.index);
+      range.setEnd(text, found.index + found[0].length);
+      places.push([range.getBoundingClientRect().left, found[0]]);
+    }
+  }
+  return places.sort(([one], [other]) => one - other).map(([, word]) => word);
+})"""
+"""The words and marks of each paragraph from the left to the right, as they are drawn."""
+
 
 @pytest.fixture
 def pages() -> Mapping[str, str]:
@@ -50,6 +72,17 @@ async def test_hostile_texts_run_no_script_break_no_policy_and_turn_no_text_arou
             assert shows_texts or name == "region imports", name  # which has hashes and numbers alone
         unexpected = [each for each in tab.problems if "404" not in each]  # of a stream of events, which has none
         assert not unexpected, unexpected
+
+
+async def test_a_text_from_right_to_left_ends_at_its_left_and_leaves_what_stands_beside_it_in_place(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "beside.html.j2").write_text(BESIDE)
+    page = HtmlPages(tmp_path).written("beside.html.j2", "x", "en", Cell(HEBREW, badge="late"))
+    async with served(tmp_path, [page]) as origin, browser_tab("en") as tab:
+        await tab.go(f"{origin}/console/pages/0")
+        word, mark = HEBREW[:-1], HEBREW[-1]
+        assert await tab.evaluate(PLACES) == [[mark, word], [mark, word, "12", mark, word]]
 
 
 async def found_in(tab: Tab) -> tuple[object, object, object]:
