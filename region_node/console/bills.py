@@ -1,6 +1,6 @@
 """The bills of a customer on a page: a chart of the months, the months as a table, and the lines of one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from gateway.api.region.v1.billing_service_pb2 import Bill
 from gateway.api.types.v1.types_pb2 import Money
@@ -44,8 +44,11 @@ def bills_by_month(bills: Sequence[Bill], address: Callable[[str], str]) -> Cont
     return Content(figure=_figure([each for each in reversed(bills) if each.HasField("total")]), table=table)
 
 
-def bill_lines(bill: Bill, heading: str) -> Table:
-    """The lines of a bill, the oldest first."""
+def bill_lines(bill: Bill, heading: str, gone: Collection[str], address: Callable[[str], str]) -> Table:
+    """The lines of a bill, the oldest first.
+
+    `address` leads to the complaint of money, unless that is `gone` from this region, or was never in it.
+    """
     return Table(
         label=heading,
         head=[
@@ -56,7 +59,11 @@ def bill_lines(bill: Bill, heading: str) -> Table:
         rows=[
             [
                 Cell(told_time(each.time), "row"),
-                Cell(in_language(each.description)),
+                Cell(
+                    in_language(each.description),
+                    href=address(each.ticket_id) if each.ticket_id and each.ticket_id not in gone else "",
+                    note=_complaint(each.ticket_id, gone),
+                ),
                 Cell(_told(each.amount), style="figure"),
             ]
             for each in bill.lines
@@ -79,6 +86,15 @@ def _figure(billed: Sequence[Bill]) -> Figure | None:
 def _elsewhere(bill: Bill) -> str:
     """The former home that has a part of the month."""
     return translated("{region} has a part", region=region_name(bill.former_region)) if bill.former_region else ""
+
+
+def _complaint(ticket_id: str, gone: Collection[str]) -> str:
+    """The complaint of a line; empty for a line of none."""
+    if not ticket_id:
+        return ""
+    if ticket_id in gone:
+        return translated("Complaint {complaint}, which this region does not have, or no longer", complaint=ticket_id)
+    return translated("Complaint {complaint}", complaint=ticket_id)
 
 
 def _told(amount: Money) -> str:

@@ -39,11 +39,12 @@ from gateway.wording.refusals import told_error
 from gateway.wording.terms import category_name, cause_name, learned, region_name
 from gateway.wording.times import told_if_set, told_time
 from gateway.wording.words import value_word
+from region_node.business.billing.rules import Month
 from region_node.care.complaints import rules
 from region_node.care.complaints.course import happened
 from region_node.care.complaints.steps import ASK, PASS_ON, PROPOSE, RESPOND, steps_of
 from region_node.console import complaint_commands, rpcs
-from region_node.console.words import number_fact, order_path
+from region_node.console.words import IDENTITY_CHECK, number_fact, order_path
 
 _TAB = "/complaints"
 _ID = "id"
@@ -136,10 +137,21 @@ def _resolution(visit: Visit, complaint: Complaint) -> Sequence[Fact]:
         Fact(translated("Remedy"), f"{remedy} {amount}".strip()),
         Fact(translated("Money"), state),
         Fact(translated("Order of the money"), money.order_id, path),
+        *_on_the_bill(visit, complaint),
         Fact(translated("The money waits for"), waits),
         Fact(translated("Not booked because"), told_error(money.error)),
         Fact(translated("Settled otherwise"), money.note),
     ]
+
+
+def _on_the_bill(visit: Visit, complaint: Complaint) -> Iterator[Fact]:
+    """The bill with the booked money, which a code of the customer opens. Its month is one of the home region."""
+    booked, home = rules.booked_time(complaint), complaint.home_region
+    zone = next((each.time_zone for each in learned().regions if each.region == home), "")
+    if booked is not None and zone:
+        month = Month.at(booked, zone).name
+        address = visit.address(IDENTITY_CHECK, number=complaint.request.number, month=month)
+        yield Fact(translated("On the bill of"), month, address)
 
 
 def _satisfaction(rating: int) -> str:

@@ -3,13 +3,17 @@
 It has bills, orders, complaints, consents and disclosures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest
-from gateway.api.region.v1.complaint_service_pb2 import ListComplaintsRequest, ListComplaintsResponse
+from gateway.api.region.v1.complaint_service_pb2 import (
+    GetComplaintRequest,
+    ListComplaintsRequest,
+    ListComplaintsResponse,
+)
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, ListOrdersResponse
 from gateway.api.region.v1.sharing_service_pb2 import (
     ListDisclosuresRequest,
@@ -25,7 +29,7 @@ from gateway.api.region.v1.verification_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.errors import Refused, invalid
+from gateway.errors import Refused, invalid, is_temporary
 from gateway.values import base64url
 from gateway.web.console.entries import Entry, Field, entry
 from gateway.web.console.frames import Link
@@ -33,15 +37,15 @@ from gateway.web.console.pages import Calling, Form, Shown, View, Visit, unless_
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 from region_node.business.billing.rules import Month
-from region_node.console import complaints, orders, rpcs
+from region_node.console import complaint, complaints, orders, rpcs
 from region_node.console.bills import bill_lines, bills_by_month
 from region_node.console.lists import NUMBER, zone_of
 from region_node.console.sections import Content, Section, notes_of, section, tables_of
 from region_node.console.sharing import consents, disclosures
-from region_node.console.words import CUSTOMERS
+from region_node.console.words import CUSTOMERS, IDENTITY_CHECK, MONTH
 
-PATH = f"{CUSTOMERS}/identity-check"
-_CHECK, _PROOF, _MONTH, _LOOKS, _CODE, _CONTACT = "check", "proof", "month", "looks", "code", "contact"
+PATH = IDENTITY_CHECK
+_CHECK, _PROOF, _LOOKS, _CODE, _CONTACT = "check", "proof", "looks", "code", "contact"
 _SEND, _VERIFY = "send-code", "verify"
 _MONTHS = 13  # at most; the policy `bills-kept` says which of them there are
 _MOST = 50  # rows of a list that stands here alone
@@ -57,6 +61,8 @@ class _Found:
     bills: Sequence[Bill] | Refused = field(repr=False)
     """The newest first."""
     orders: ListOrdersResponse | Refused = field(repr=False)
+    gone: Collection[str] = field(repr=False)
+    """The ticket ids in the bill of the chosen month whose complaints this region does not have."""
     complaints: ListComplaintsResponse | Refused = field(repr=False)
     grants: ListGrantsResponse | Refused = field(repr=False)
     disclosures: ListDisclosuresResponse | Refused = field(repr=False)
@@ -108,9 +114,11 @@ async def _read(visit: Visit, calling: Calling) -> _Found | None:
         page_size=_MOST,
         page_token=visit.query.text(_LOOKS),
     )
+    bills = await _bills(visit, calling, bill)
     return _Found(
-        await _bills(visit, calling, bill),
+        bills,
         await unless_refused(calling.ask(rpcs.LIST_ORDERS, ListOrdersRequest(number=number, page_size=_LISTED))),
+        await _gone(calling, _chosen(visit, bills)),
         await unless_refused(
             calling.ask(rpcs.LIST_COMPLAINTS, ListComplaintsRequest(number=number, page_size=_LISTED))
         ),
@@ -136,6 +144,24 @@ async def _bills(visit: Visit, calling: Calling, request: QueryBillRequest) -> S
         if found[0].previous_month and not answer.bill.previous_month:
             return found
         month = month.before(1)
+    return found
+
+
+def _chosen(visit: Visit, bills: Sequence[Bill] | Refused) -> Bill | None:
+    """The bill of the month in the address; None without one."""
+    month = visit.query.text(MONTH)
+    kept = () if isinstance(bills, Refused) else bills
+    return next((each for each in kept if each.month == month), None)
+
+
+async def _gone(calling: Calling, bill: Bill | None) -> Collection[str]:
+    """The complaints that a bill names and this region does not have: another region does, or nobody any more."""
+    named = dict.fromkeys(each.ticket_id for each in (() if bill is None else bill.lines) if each.ticket_id)
+    found = set()
+    for ticket_id in list(named)[:_LISTED]:
+        answer = await unless_refused(calling.ask(rpcs.GET_COMPLAINT, GetComplaintRequest(ticket_id=ticket_id)))
+        if isinstance(answer, Refused) and not is_temporary(answer.reason):
+            found.add(ticket_id)
     return found
 
 
@@ -181,16 +207,28 @@ def _sections(visit: Visit, found: _Found) -> Iterator[Section]:
     yield section(
         translated("Bills"), found.bills, lambda each: bills_by_month(each, lambda month: _address(visit, month=month))
     )
-    chosen = visit.query.text(_MONTH)
-    heading = translated("Bill of {month}", month=chosen)
-    for bill in () if isinstance(found.bills, Refused) else found.bills:
-        if bill.month == chosen:
-            yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading)))
+    yield from _of_month(visit, found)
     number = visit.query.text(NUMBER)
     yield orders.of_number(visit, number, found.orders)
     yield complaints.of_number(visit, number, found.complaints)
     yield section(translated("Consents to sharing"), found.grants, lambda each: Content(table=consents(each)))
     yield section(translated("Disclosures"), found.disclosures, lambda each: _looks(visit, each))
+
+
+def _of_month(visit: Visit, found: _Found) -> Iterator[Section]:
+    """The lines of the chosen month."""
+    month = visit.query.text(MONTH)
+    if not month or isinstance(found.bills, Refused):
+        return
+    heading, bill = translated("Bill of {month}", month=month), _chosen(visit, found.bills)
+    if bill is None:
+        yield Section(heading, empty=translated("The home region has no bill of this month, or no longer."))
+        return
+
+    def address(ticket_id: str) -> str:
+        return visit.address(complaint.path_of(ticket_id))
+
+    yield section(heading, bill, lambda each: Content(table=bill_lines(each, heading, found.gone, address)))
 
 
 def _looks(visit: Visit, answer: ListDisclosuresResponse) -> Content:
@@ -220,7 +258,7 @@ def _sent(_: Visit, answer: SendCodeResponse) -> str:
 
 
 def _then_check(visit: Visit, _: SendCodeResponse) -> str:
-    return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.request_id)
+    return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.request_id, month=visit.query.text(MONTH))
 
 
 def _verifying(visit: Visit) -> VerifyRequest:
@@ -239,15 +277,19 @@ def _verified(_: Visit, __: VerifyResponse) -> str:
 
 def _then_show(visit: Visit, answer: VerifyResponse) -> str:
     proof = base64url.encoded(answer.SerializeToString())
-    return visit.address(PATH, number=visit.query.text(NUMBER), check=visit.query.text(_CHECK), proof=proof)
+    query = {name: visit.query.text(name) for name in (NUMBER, _CHECK, MONTH)}
+    return visit.address(PATH, **query, proof=proof)
 
 
 VIEW = View.of(
     PATH,
-    (rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
+    (
+        *(rpcs.GET_TERMS, rpcs.QUERY_BILL, rpcs.LIST_ORDERS, rpcs.LIST_COMPLAINTS, rpcs.GET_COMPLAINT),
+        *(rpcs.LIST_GRANTS, rpcs.LIST_DISCLOSURES),
+    ),
     _read,
     _show,
-    (NUMBER, _CHECK, _PROOF, _MONTH, _LOOKS),
+    (NUMBER, _CHECK, _PROOF, MONTH, _LOOKS),
     (
         Form.of(_SEND, rpcs.SEND_CODE, _sending, _sent, (_CONTACT,), then=_then_check),
         Form.of(_VERIFY, rpcs.VERIFY, _verifying, _verified, (_CODE,), then=_then_show),

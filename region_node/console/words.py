@@ -22,6 +22,10 @@ from region_node.network.faults.outages import due_of
 
 CUSTOMERS = "/customers"
 """The path of the page of a customer."""
+IDENTITY_CHECK = f"{CUSTOMERS}/identity-check"
+"""The path of the page with the bills of a customer, after a code on their telephone."""
+MONTH = "month"
+"""The month in the query of that page whose bill it shows line by line."""
 ORDERS = "/orders"
 """The path of the list of orders."""
 NETWORK = "/network"

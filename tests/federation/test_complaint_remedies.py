@@ -160,6 +160,20 @@ async def test_money_that_the_home_region_refuses_is_due_with_the_reason_and_can
     assert (told.reason, told.parameters) == ("REMEDY_STATE_FORBIDS", {"state": "booked"})
 
 
+@pytest.mark.parametrize("remedy", [REFUND, CREDIT])
+async def test_the_bill_names_the_complaint_of_its_money_and_of_its_payout_at_home_and_in_another_region(
+    federation: Federation, desk: Complainant, guangdong: Counter, sichuan: Counter, remedy: Remedy.ValueType
+) -> None:
+    number, quality = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
+    ticket_id = await accepted(desk, number, remedy)
+    order_id = (await in_review(quality, ticket_id)).remedy.order_id
+    await Reviewer(federation, "sichuan").decide(order_id, ReviewDecision.REVIEW_DECISION_APPROVE)
+    await stands(desk, ticket_id, BOOKED)
+    named = [("Money for a complaint", ticket_id), *([("Balance paid out", ticket_id)] if remedy == REFUND else [])]
+    for counter in (sichuan, guangdong):
+        assert [(each.description.en, each.ticket_id) for each in (await counter.bill(number)).lines] == named
+
+
 async def test_money_that_a_review_rejects_is_settled_in_another_way(
     federation: Federation, desk: Complainant, sichuan: Counter
 ) -> None:

@@ -17,7 +17,8 @@ from region_node.business.orders.business import Situation, load_rules
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 from region_node.care.complaints.ledger import remedy_lateness
-from region_node.customers.accounts.rules import require_balanced
+from region_node.customers.accounts.remedies import ticket_id_of, tickets_of
+from region_node.customers.accounts.rules import EntryKind, require_balanced
 from region_node.requests.checks import TEXT_LIMIT
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration, hours
 from tests.unit.situations import LINE, Records, situation, with_status
@@ -63,8 +64,18 @@ def test_an_order_names_ticket_id_and_attempt_and_the_ticket_id_is_found_by_it(t
     for attempt in (1, 2):
         found.remedy.attempt = attempt
         ids.append(order(found, OrderState.ORDER_STATE_ACKNOWLEDGED).id)
-        assert remedy.ticket_id_of(ids[-1]) == ticket_id
+        assert ticket_id_of(ids[-1]) == ticket_id
     assert ids[0] != ids[1]
+
+
+def test_a_bill_names_the_complaint_of_money_and_of_its_payout_and_of_no_other_payout() -> None:
+    given, other = "sichuan/node/guangdong.20260301-7.2", "guangdong/counter/leaving"
+    entries = [
+        (f"{given}#remedy", EntryKind.REMEDY),
+        (f"{given}#refund", EntryKind.REFUND),
+        (f"{other}#refund", EntryKind.REFUND),
+    ]
+    assert tickets_of(entries) == {name: "guangdong/20260301-7" for name, _ in entries[:2]}
 
 
 def test_what_is_ordered_is_what_was_accepted_by_who_proposed_it() -> None:

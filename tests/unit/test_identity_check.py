@@ -1,5 +1,7 @@
 """The page of a customer whose identity a code has proven: the months of bills that it asks for, and their chart."""
 
+import html
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,13 +11,16 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1.terms_pb2 import RegionTerm, Terms
 from gateway.api.region.v1.billing_service_pb2 import Bill, QueryBillRequest, QueryBillResponse
 from gateway.api.region.v1.catalogue_service_pb2 import GetTermsResponse
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintRequest
 from gateway.api.region.v1.sharing_service_pb2 import Disclosure, ListDisclosuresResponse
+from gateway.api.region.v1.verification_service_pb2 import SendCodeResponse, VerifyResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused
 from gateway.web.console.pages import Rpc
 from tests.unit.console_pages import CONSOLE, PROVEN, Answering, M, view_of, visit, written_by
 
+TICKET_ID = "guangdong/20261124-1"
 LATE = datetime(2026, 11, 30, 17, tzinfo=UTC)
 """The first hour of December in Guangdong."""
 
@@ -70,6 +75,55 @@ def test_no_month_is_asked_for_beyond_the_oldest_of_which_its_home_has_a_bill() 
     calling = Billing(Reason.REASON_BILL_OUT_OF_RANGE, names=True)
     written_by(CONSOLE, view_of("/customers/identity-check"), replace(visit(PROVEN), now=LATE), calling)
     assert calling.asked == ["2026-12", "2026-11", "2026-10"]
+
+
+def with_month(month: str) -> str:
+    """The query of the page with the bill of a month line by line."""
+    return re.sub(r"month=\d{4}-\d\d", f"month={month}", PROVEN)
+
+
+class Complaints(Billing):
+    """As `Billing`, with money for a complaint on each bill; the complaint is read, or refused for a reason."""
+
+    def __init__(self, reason: Reason.ValueType) -> None:
+        super().__init__(Reason.REASON_BILL_OUT_OF_RANGE)
+        self._of_complaint = reason
+
+    async def ask(self, rpc: Rpc[M], request: Message) -> M:
+        """As `Billing`."""
+        if isinstance(request, GetComplaintRequest) and self._of_complaint:
+            raise Refused(self._of_complaint, complaint=request.ticket_id)
+        answer = await super().ask(rpc, request)
+        if isinstance(answer, QueryBillResponse):
+            answer.bill.lines.add(ticket_id=TICKET_ID)
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("reason", "leads"),
+    [
+        (Reason.REASON_UNSPECIFIED, True),
+        (Reason.REASON_COMPLAINT_NOT_FOUND, False),
+        (Reason.REASON_STORE_UNAVAILABLE, True),
+    ],
+)
+def test_a_line_of_money_leads_to_its_complaint_and_says_so_where_this_region_does_not_have_it_any_more(
+    reason: Reason.ValueType, *, leads: bool
+) -> None:
+    asked = replace(visit(with_month("2026-11")), now=LATE)
+    page = html.unescape(written_by(CONSOLE, view_of("/customers/identity-check"), asked, Complaints(reason)))
+    assert (f'href="/console/complaints/{TICKET_ID}"' in page, "本地区没有或已不再保存" in page) == (leads, not leads)
+    assert page.count(TICKET_ID) == 1 + leads
+
+
+def test_a_month_without_a_bill_says_so_and_the_chosen_month_stays_chosen_through_the_check() -> None:
+    view = view_of("/customers/identity-check")
+    asked = replace(visit(with_month("2020-01")), now=LATE)
+    page = written_by(CONSOLE, view, asked, Billing(Reason.REASON_BILL_OUT_OF_RANGE))
+    assert "归属地没有或已不再保存该月账单。" in page
+    for form, answer in zip(view.forms, (SendCodeResponse(), VerifyResponse()), strict=True):
+        assert form.then is not None
+        assert "month=2020-01" in form.then(asked, answer)
 
 
 def test_the_page_leads_to_the_disclosures_before_those_that_it_has() -> None:

@@ -16,6 +16,7 @@ from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.ledger import LedgerEntry
+from region_node.customers.accounts.remedies import tickets_of
 from region_node.customers.accounts.rules import payable, receivable, settled
 from region_node.customers.documents.register import proven_line, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
@@ -114,6 +115,7 @@ def _bill_lines(
     context: RegionContext, account: str, month: Month, entries: Sequence[LedgerEntry], evidence: Sequence[BillLineRow]
 ) -> list[BillLine]:
     """The entries of a month, with the bill's evidence for those booked before the bill."""
+    tickets = tickets_of([(each.posting_id, each.kind) for each in entries])
     shown: dict[str, list[BillLineRow]] = {}
     for each in evidence:
         shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
@@ -125,7 +127,8 @@ def _bill_lines(
             description.zh_cn += f"（{why.zh_cn}）" if why.zh_cn else ""
             description.en += f" ({why.en})" if why.en else ""
         time = to_timestamp(from_microseconds(entry.time))
-        found.append(BillLine(time=time, description=description, amount=_money(context, entry.amount)))
+        amount, ticket_id = _money(context, entry.amount), tickets.get(entry.posting_id, "")
+        found.append(BillLine(time=time, description=description, amount=amount, ticket_id=ticket_id))
     return found
 
 

@@ -17,6 +17,7 @@ from region_node.business.orders.rules import COMPLETED, is_final
 from region_node.care.complaints import rules
 from region_node.care.complaints.deadlines import due_of, find, is_met, meet
 from region_node.care.complaints.limits import refund
+from region_node.customers.accounts.remedies import request_id_of
 from region_node.node.context import RegionContext
 from region_node.requests.checks import TEXT_LIMIT
 from region_node.tickets.improvements import count_repeat
@@ -54,13 +55,8 @@ def agree(complaint: Complaint, now: datetime) -> None:
 
 
 def request_id(complaint: Complaint) -> str:
-    """The request id of the money's order: the same attempt is the same order, however often it is made."""
-    return f"{complaint.ticket_id.replace('/', '.')}.{complaint.remedy.attempt}"
-
-
-def ticket_id_of(order_id: str) -> str:
-    """The ticket id of the complaint behind a node's order; no part of a ticket id has a dot."""
-    return order_id.rpartition("/")[2].rpartition(".")[0].replace(".", "/")
+    """The request id of the money's order."""
+    return request_id_of(complaint.ticket_id, complaint.remedy.attempt)
 
 
 def order_for(complaint: Complaint) -> OrderRequest:

@@ -18,6 +18,7 @@ from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order
 from region_node.care.complaints import owner, remedy
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.customers.accounts.remedies import ticket_id_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
 from region_node.requests.checks import error_of
@@ -44,7 +45,7 @@ def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datet
 def order_changed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Stores the state of the money's order in the complaint, and notifies the customer."""
     found = find_order(tx, timer.subject)
-    row = _owned(tx, context, remedy.ticket_id_of(timer.subject))
+    row = _owned(tx, context, ticket_id_of(timer.subject))
     if found is None or row is None:  # made unreadable since, or only booked here
         return
     before = deepcopy(row.complaint)

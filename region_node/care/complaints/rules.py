@@ -16,6 +16,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     DeadlineKind,
     Remedy,
+    RemedyState,
     Resolution,
     ReturnReason,
     TimeReason,
@@ -203,6 +204,12 @@ def require_room_for(known: int, more: int, limit: int) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
     if known + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+
+
+def booked_time(complaint: Complaint) -> datetime | None:
+    """The time at which the home region booked the money of a resolution; None where it has booked none."""
+    money = complaint.remedy
+    return from_timestamp(money.state_time) if money.state == RemedyState.REMEDY_STATE_BOOKED else None
 
 
 def require_possible(complaint: Complaint, now: datetime) -> None:

@@ -458,6 +458,11 @@ class BillLine(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    TICKET_ID_FIELD_NUMBER: _builtins.int
+    ticket_id: _builtins.str
+    """Ticket id of the complaint for which the money was given or paid out; empty for any other line, and by earlier
+    versions. The complaint may have been purged since.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """Booking time."""
@@ -476,10 +481,11 @@ class BillLine(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         description: _types_pb2.LocalizedText | None = ...,
         amount: _types_pb2.Money | None = ...,
+        ticket_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "description", b"description", "ticket_id", b"ticket_id", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
