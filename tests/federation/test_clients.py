@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
@@ -58,6 +59,24 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "grpc_tools.protoc", *places, f"--python_out={target}"]
     subprocess.run([*command, f"--grpc_python_out={target}", *protos], check=True, timeout=SECONDS)
     return target
+
+
+def test_the_code_that_the_guide_shows_stands_in_the_clients_as_it_is() -> None:
+    guide = (ROOT / "docs" / "integrating.md").read_text("utf-8")
+    shown = re.findall(r"^```(typescript|java)\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    assert {language for language, _ in shown} == {"typescript", "java"}
+    sources = {"typescript": "typescript/client.ts", "java": "java/Client.java"}
+    for language, code in shown:
+        source = (CLIENTS / sources[language]).read_text("utf-8")
+        for part in code.split("\n\n"):
+            lines = part.strip("\n")
+            assert lines in cuts(source, lines.count("\n") + 1), lines
+
+
+def cuts(source: str, count: int) -> Iterator[str]:
+    """Every run of so many lines of a text, without the indentation that they share."""
+    lines = source.splitlines()
+    return (textwrap.dedent("\n".join(lines[at : at + count])) for at in range(len(lines) - count + 1))
 
 
 async def printed(command: Sequence[str], environment: Mapping[str, str]) -> str:
