@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.federation.counter import Counter
 from tests.federation.open_api_resources import KNOWN
 from tests.federation.running import Federation
 from tests.federation.web_caller import CLERK, WebCaller, web_caller
+from tests.third_party.results import DESCRIBED, FILED, PRESENT, PROPERTY, Trial, Tried
 from tests.unit.open_api_schemas import FILES, document_of
 
 PROGRAM = Path(__file__).parents[2] / "build" / "schemathesis" / "bin" / "schemathesis"
@@ -36,8 +37,6 @@ CHECKS = (
     "response_schema_conformance",
 )
 SLOW = "--suppress-health-check=all"  # bodies of TM Forum's schemas take long to make up
-LARGE = "/tmf-api/productOrderingManagement/v4"
-"""By TM Forum's file, the phase `coverage` makes 16,299 requests of this API: one run has no time for them."""
 EXTENSIONS = (PRODUCT_ORDER, TROUBLE_TICKET, CUSTOMER_TYPE)
 APIS = pytest.mark.parametrize("api", served_apis(), ids=lambda api: api.root)
 
@@ -58,10 +57,13 @@ def program() -> Path:
     return PROGRAM
 
 
-async def require_conforming(web: WebCaller, schema: Path, root: str, *options: str) -> None:
+async def require_conforming(
+    web: WebCaller, schema: Path, root: str, trial: Trial, record: Callable[[str, object], None], *options: str
+) -> None:
     """Runs Schemathesis with a description of the API, beside the node's event loop. Fails with what it found."""
     assert web.credentials is not None
     address = f"https://127.0.0.1:{web.port_file.read_text('ascii').strip()}"
+    report = schema.parent / "report.json"
     command = [
         str(program()),
         "run",
@@ -71,14 +73,20 @@ async def require_conforming(web: WebCaller, schema: Path, root: str, *options: 
         f"--request-cert-key={web.credentials.key}",
         "--tls-verify=false",  # the node proves the name of its region, and not that of its address
         *(f"--header={name}: {value}" for name, value in CLERK.items()),
+        f"--phases={trial.phases}",
         f"--max-examples={EXAMPLES}",
         "--seed=1",
         "--no-color",
+        f"--report-json-path={report}",
         f"--checks={','.join(CHECKS)}",
         *options,
     ]
-
-    await require_done(command, schema.parent)
+    report.unlink(missing_ok=True)
+    try:
+        await require_done(command, schema.parent)
+    finally:
+        if report.exists():  # a run that takes too long has none
+            record(PROPERTY, str(Tried.reported(root, trial, report.read_text("utf-8"))))
 
 
 async def require_done(command: Sequence[str], directory: Path) -> None:
@@ -96,7 +104,12 @@ async def require_done(command: Sequence[str], directory: Path) -> None:
 @pytest.mark.timeout(2 * SECONDS)
 @APIS
 async def test_no_request_makes_the_node_fail_or_answer_other_than_it_describes(
-    federation: Federation, web: WebCaller, guangdong: Counter, api: Api, tmp_path: Path
+    federation: Federation,
+    web: WebCaller,
+    guangdong: Counter,
+    api: Api,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     program()
     document = (await web.ask("GET", f"{api.root}/openapi.json")).body
@@ -104,16 +117,21 @@ async def test_no_request_makes_the_node_fail_or_answer_other_than_it_describes(
     schema = tmp_path / "openapi.json"
     schema.write_text(json.dumps(document))
     await require_done([str(program().parent / "python"), "-c", VALID, str(schema)], tmp_path)
-    await require_conforming(web, schema, api.root, "--phases=coverage,fuzzing")
+    await require_conforming(web, schema, api.root, DESCRIBED, record_property)
     await name_known(federation, web, guangdong, api, tmp_path)
-    await require_conforming(web, schema, api.root, "--phases=fuzzing", "--mode=positive")
+    await require_conforming(web, schema, api.root, PRESENT, record_property, "--mode=positive")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * SECONDS)
 @APIS
 async def test_answers_have_the_form_of_the_files_of_tm_forum(
-    federation: Federation, web: WebCaller, guangdong: Counter, api: Api, tmp_path: Path
+    federation: Federation,
+    web: WebCaller,
+    guangdong: Counter,
+    api: Api,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     program()
     document = as_served(FILES[api.root], api)
@@ -121,8 +139,7 @@ async def test_answers_have_the_form_of_the_files_of_tm_forum(
     schema.write_text(json.dumps(document))
     await name_known(federation, web, guangdong, api, tmp_path)
     served = [f"--include-name={route.verb} {route.path}" for route in api.routes if _operation(document, route)]
-    phases = "fuzzing" if api.root == LARGE else "coverage,fuzzing"
-    await require_conforming(web, schema, api.root, f"--phases={phases}", "--mode=positive", SLOW, *served)
+    await require_conforming(web, schema, api.root, FILED, record_property, "--mode=positive", SLOW, *served)
 
 
 @APIS

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from asyncio import to_thread
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.running import Federation
 from tests.federation.web_caller import CLERK, web_caller
+from tests.third_party.results import PROPERTY, Call
 
 PYTHON = Path(__file__).parents[2] / "build" / "tmforum" / "bin" / "python"
 PROGRAM = Path(__file__).parent / "tmforum_program.py"
@@ -23,7 +25,9 @@ SECONDS = 240  # it takes a few on a quiet machine
 
 
 @pytest.mark.slow
-async def test_the_client_tmforum_orders_files_reads_and_changes(federation: Federation, guangdong: Counter) -> None:
+async def test_the_client_tmforum_orders_files_reads_and_changes(
+    federation: Federation, guangdong: Counter, record_property: Callable[[str, object], None]
+) -> None:
     if not PYTHON.exists():
         reason = "tmforum is not installed in build/tmforum: `make tmforum` does it"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
@@ -49,6 +53,8 @@ async def test_the_client_tmforum_orders_files_reads_and_changes(federation: Fed
     ended = await to_thread(run)
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
+    for each in told["calls"]:
+        record_property(PROPERTY, str(Call(**each)))
     made = told["made"]
     order = await guangdong.get(made["id"])
     assert (order.request.number, order.state) == (number, OrderState.ORDER_STATE_COMPLETED)

@@ -8,7 +8,7 @@ import itertools
 import json
 import socket
 import sys
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 import tmforum  # type: ignore[import-not-found]
@@ -22,7 +22,13 @@ def main() -> None:
     socket.getaddrinfo = lambda _, *others, **named: found("127.0.0.1", *others, **named)
     # The client has no place for a certificate of its caller.
     secured = {"cert": (said["certificate"], said["key"]), "verify": said["authority"], "timeout": 60}
-    requests.request = functools.partial(requests.request, **secured)
+    calls = []
+
+    def count(answer: requests.Response, **_: object) -> None:
+        path = urlsplit(answer.request.path_url).path
+        calls.append({"verb": answer.request.method, "path": path, "status": answer.status_code})
+
+    requests.request = functools.partial(requests.request, **secured, hooks={"response": count})
     keys = (f"{said['key_prefix']}-{number}" for number in itertools.count())
 
     def context() -> tmforum.Context:
@@ -59,6 +65,7 @@ def main() -> None:
         "ticket": ticket.to_dict(),
         "noted": ticket.update(note, context()).to_dict(),
         "customer": customer.to_dict(),
+        "calls": calls,
     }
     print(json.dumps(told))
 
