@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import NoEncryption, load_pem_private_key, pkcs12
 from cryptography.x509 import load_pem_x509_certificates
 
@@ -224,7 +225,7 @@ class Tab:
         for kind in ("keyDown", "keyUp"):
             told = {"text": text} if text and kind == "keyDown" else {}
             name = " " if key == "Space" else key
-            act = {"type": kind, "key": name, "code": key, "windowsVirtualKeyCode": code, **told}
+            act: Json = {"type": kind, "key": name, "code": key, "windowsVirtualKeyCode": code, **told}
             acts.append(("Input.dispatchKeyEvent", act))
         await self.send_all(acts * times)
 
@@ -267,6 +268,7 @@ class OwnCertificate:
         store.mkdir(parents=True)
         own, *issuers = load_pem_x509_certificates(self.credentials.certificate.read_bytes())
         key = load_pem_private_key(self.credentials.key.read_bytes(), None)
+        assert isinstance(key, EllipticCurvePrivateKey)
         bundle.write_bytes(pkcs12.serialize_key_and_certificates(b"own", key, own, issuers, NoEncryption()))
         assert KEEPER is not None
         for command in (
@@ -274,7 +276,7 @@ class OwnCertificate:
             [KEEPER, "-i", str(bundle), "-W", "", "-K", "", "-d", f"sql:{store}"],
         ):
             subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS)
-        choice = {f"{self.origin},*": {"setting": {"filters": [{}]}}}
+        choice: Json = {f"{self.origin},*": {"setting": {"filters": [{}]}}}
         settings = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": choice}}}}
         (home / "Default").mkdir()
         (home / "Default" / "Preferences").write_text(json.dumps(settings))

@@ -48,6 +48,7 @@ class _Alerted(NamedTuple):
     bound: str
 
 
+_INDEXED = ("order_searches", "order_searches_by_hour")
 _SEARCHES = Table("order_searches_by_hour", _Searched, key=("hour", "number_index"))
 _ALERTED = Table("order_search_alerts", _Alerted, key=("hour", "bound"))
 
@@ -163,11 +164,13 @@ def _forget_old(tx: Transaction, now: datetime) -> None:
 
 def _forget_number(tx: Transaction, index: str) -> None:
     """Removes the index of a number that is erased."""
-    tx.execute("DELETE FROM order_searches_by_hour WHERE number_index = :index", index=index)
+    # A process of an earlier version counts in the first table until it is replaced.
+    for table in _INDEXED:
+        tx.execute(f"DELETE FROM {table} WHERE number_index = :index", index=index)  # noqa: S608 - names of tables
 
 
 ORDER_SEARCHES = RecordKind(
     "order-search",
-    ErasurePort(forget={"number": _forget_number}, indexed=("order_searches_by_hour",)),
+    ErasurePort(forget={"number": _forget_number}, indexed=_INDEXED),
     retention=RetentionPort(forget=_forget_old),
 )

@@ -1,6 +1,6 @@
 -- Numbers for whose orders administrators have searched: each hour since 1970 in which one did, the keyed hash, and the first
 -- administrator of that hour; empty for a search that a version before this one has counted. A search by a wrong clock has a
--- row of its own, and takes none from the true hour. Only versions before this one read order_searches.
+-- row of its own, and takes none from the true hour. Only versions before this one use order_searches.
 CREATE TABLE order_searches_by_hour (
     hour          INTEGER NOT NULL,
     number_index  TEXT    NOT NULL,

@@ -10,9 +10,9 @@ from gateway.store import vault
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from region_node.app.row_migrations import migrate_rows
-from region_node.care.complaints.import_rows import UNREADABLE, Known, imported_among, reference_index
+from region_node.care.complaints.import_rows import UNREADABLE, Known, imported_among
 from region_node.care.complaints.kind import COMPLAINTS
-from region_node.care.complaints.rows import KIND, complaint_subject, find_complaint
+from region_node.care.complaints.rows import KIND, complaint_subject, find_complaint, reference_index
 from region_node.care.complaints.sent_counts import SentCounts, sent_counts_of
 from region_node.requests.rows import keyed_digest
 from region_node.schema import PACKAGES
