@@ -43,6 +43,8 @@ class CurrentFederation:
     def __init__(self) -> None:
         self._state: FederationState | None = None
         self._features: Mapping[str, frozenset[Feature.ValueType]] = {}
+        self._live_features: Mapping[str, frozenset[Feature.ValueType]] = {}
+        """Those of each region when coordinators heard its processes last."""
         self._listeners: list[Callable[[FederationState], None]] = []
         self.unreadable = ""
         """The first part of the newest configuration that this version cannot read; empty where it reads all."""
@@ -84,6 +86,14 @@ class CurrentFederation:
         features = self._features.get(region)
         return features is not None and feature in features
 
+    def understood(self, region: str, feature: Feature.ValueType) -> bool | None:
+        """Whether every process of a region had a feature when coordinators heard the region last.
+
+        Coordinators tell no features of a silent region, which may have no older process. None where none was heard.
+        """
+        features = self._live_features.get(region)
+        return None if features is None else feature in features
+
     def update(self, federation: Federation, members: Iterable[Member], chain: Chain | None = None) -> None:
         """Puts a state in force and notifies the listeners.
 
@@ -94,6 +104,8 @@ class CurrentFederation:
         self._state = FederationState(federation, {member.region: member for member in members}, chain)
         self.federation = federation
         self._features = {region: frozenset(member.features) for region, member in self._state.members.items()}
+        heard = {region: self._features[region] for region, member in self._state.members.items() if member.endpoints}
+        self._live_features = {**self._live_features, **heard}
         for listener in self._listeners:
             listener(self._state)
 

@@ -87,9 +87,18 @@ class ListenerService(ListenerServiceServicer):
         return api.RemoveListenerResponse()
 
     def _require_noted(self, resource: Resource) -> None:
-        """Raises Refused with LISTENERS_AWAIT_UPGRADE where a live process may note no changes of a resource."""
-        region, current = self._context.region, self._context.border.current
-        if resource.noted_by and not current.understands(region, resource.noted_by):
+        """Raises Refused with LISTENERS_AWAIT_UPGRADE where a process notes no changes of a resource.
+
+        A region whose heartbeats are late has the processes that coordinators heard last. Raises Refused with
+        REGION_UNREACHABLE where they have heard none since this process started.
+        """
+        if not resource.noted_by:
+            return
+        region = self._context.region
+        notes = self._context.border.current.understood(region, resource.noted_by)
+        if notes is None:
+            raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
+        if not notes:
             raise Refused(Reason.REASON_LISTENERS_AWAIT_UPGRADE, region=region, resource=resource.name)
 
     def _told(self, listener: Listener) -> Listener:

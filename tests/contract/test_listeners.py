@@ -67,7 +67,7 @@ ORDERS = ListenerResource.LISTENER_RESOURCE_PRODUCT_ORDER
 STOPPED = ListenerState.LISTENER_STATE_STOPPED
 HERE = ListenerSettings(("127.0.0.0/8",))
 CLERK = Requester(staff_id="wang", channel=Channel.CHANNEL_COUNTER)
-UPGRADED = (Member(region="sichuan", features=FEATURES),)
+UPGRADED = (Member(region="sichuan", endpoints=["127.0.0.1:1"], features=FEATURES),)
 URI = "spiffe://china/region/sichuan"
 PATIENCE = 300.0  # seconds; reached only where a test fails
 
