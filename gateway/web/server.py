@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from google.protobuf.json_format import MessageToDict
@@ -82,6 +83,11 @@ class _Chained(Protocol):
 
 class _WithoutContent(logging.LoggerAdapter[logging.Logger]):
     """A log of who failed and how. An exception of a parser has a whole line of a request in its text."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - those of logging
+        """See logging. An error of the parser is no failure of the process: a caller may cause any number of them."""
+        is_of_caller = isinstance(kwargs.get("exc_info"), HttpProcessingError)
+        super().log(logging.DEBUG if is_of_caller else level, msg, *args, **kwargs)
 
     def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[object, MutableMapping[str, Any]]:
         """See logging."""

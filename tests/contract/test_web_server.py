@@ -37,7 +37,7 @@ from gateway.security.revocations import Revocations
 from gateway.security.tls import Credentials
 from gateway.web import server as web_server
 from gateway.web.bodies import whole_body
-from gateway.web.connections import LARGEST_HEAD
+from gateway.web.connections import LARGEST_HEAD, LONGEST_LINE
 from gateway.web.door import Door
 from gateway.web.metrics_page import NAME, PATH
 from gateway.web.refusing import told_malformed
@@ -274,6 +274,16 @@ def test_what_is_no_request_gets_into_no_log(process: Process, caplog: pytest.Lo
         assert process.send(line).startswith(b"HTTP/1.0 400")
     assert "19851000001" not in caplog.text
     assert "from 127.0.0.1: Bad" in caplog.text
+
+
+def test_what_is_no_request_writes_no_line_above_debug(process: Process, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"GET /metrics HTTP/1.1\r\n"
+    with serving(process), caplog.at_level(logging.INFO):
+        caplog.clear()
+        for sent in (b"\x16\x03 no line\r\n\r\n", head + b"no header\r\n\r\n", head + bytes(LONGEST_LINE + 1)):
+            assert b" 400 " in process.send(sent)
+        told = caplog.text
+    assert told == ""
 
 
 def test_connections_end_with_their_age_and_more_than_the_limit_are_closed(
