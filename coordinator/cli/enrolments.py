@@ -51,10 +51,11 @@ from gateway.security.enrolling import Invitation, RequestedKeys, readable, toke
 from gateway.security.identity import Identity
 from gateway.security.issuers import NODES
 from gateway.security.issuing import RENEWED_LIFE, IssuerDirectory
+from gateway.security.peers import signs_certificates
 from gateway.security.tls import CredentialsUnusable
 from gateway.time.clock import from_timestamp
 from gateway.values import base64url
-from gateway.wording.languages import refusal, translated
+from gateway.wording.languages import enumerated, refusal, translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_time
 from gateway.wording.words import value_word
@@ -348,7 +349,7 @@ def _adding(asking: Asking, region: str, file: Path, now: GetConfigurationRespon
 def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identity, requested: RequestedKeys) -> None:
     """Warns where a region has certificates in force for other keys, by the word of the issuer or of the coordinator.
 
-    Those for the requested keys are of an earlier try.
+    Those for the requested keys are of an earlier try. An issuer alone is often made before the region enrols.
     """
     response = asking.ask(lambda channel: MembershipServiceStub(channel).ListRegions, ListRegionsRequest())
     members = [each for each in response.members if each.region == identity.region and each.signing_certificate]
@@ -357,17 +358,27 @@ def _warn_of_takeover(asking: Asking, issuer: IssuerDirectory, identity: Identit
         with readable():
             found = [x509.load_pem_x509_certificate(each.signing_certificate) for each in members]
             found += [each.certificate for each in issuer.issued() if each.uri == identity.uri]
-            is_certified = any(
-                each.not_valid_after_utc > now and not requested.has_key_of(each) and not revocations.names(each)
+            certified = [
+                each
                 for each in found
-            )
+                if each.not_valid_after_utc > now and not requested.has_key_of(each) and not revocations.names(each)
+            ]
+            issuers = [f"{each.serial_number:x}" for each in certified if signs_certificates(each)]
     except (OSError, ValueError) as error:
         raise NotDone([refusal(error)]) from error
-    if is_certified:
+    if len(issuers) < len(certified):
         told = translated(
             "the region {region} has certificates in force already: these keys are of a further process, or somebody"
             " takes the region over. Ask the region itself.",
             region=identity.region,
+        )
+        warn([told])
+    elif issuers:
+        told = translated(
+            "the region {region} has an issuer in force already, and no other certificate (serial number: {serials})."
+            " Ask the region itself whether it uses that issuer for its operators and staff.",
+            region=identity.region,
+            serials=enumerated(issuers),
         )
         warn([told])
 

@@ -65,6 +65,12 @@ class Scene:
         out = ("--out", str(self.directory / "issuer"))
         return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, *out, environment={})
 
+    async def region_issuer(self, region: str) -> Ended:
+        """Has the authority certify the issuer of a region."""
+        words = ("certificates", "issue-issuer", str(self.directory / "authority"), region, "--days", "9")
+        out = ("--out", str(self.directory / f"{region}-issuer"))
+        return await asyncio.to_thread(preloaded.run, "coordinator.cli.main", *words, *out, environment={})
+
     async def last(self) -> Mapping[str, str]:
         """The last enrolment, as administrators list it."""
         listed = await self.administrator("wang", "list", "--json")

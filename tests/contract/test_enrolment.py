@@ -209,8 +209,13 @@ def test_the_question_before_an_approval_names_the_region_and_warns_of_a_takeove
             question = f"Certify the keys {fingerprint} for the region hunan?"
             declined = await at.approve("wang", fingerprint, typed="n")
             assert (declined.code, question in declined.err, at.certified()) == (1, True, []), declined.err
+            assert "warning: " not in declined.err, "the region has nothing yet"
+            assert (await at.region_issuer("hunan")).code == 0
+            (made,) = IssuerDirectory(tmp_path / "authority").issued()
             approved = await at.approve("wang", fingerprint)
             assert (approved.code, warning.format("hunan") in approved.err) == (0, False), approved.err
+            assert "warning: the region hunan has an issuer in force already" in approved.err, approved.err
+            assert f"(serial number: {made.serial:x})" in approved.err, approved.err
             again = fingerprint_in(await at.join(await at.invited(), "again"))
             declined = await at.approve("wang", again, typed="n")
             assert warning.format("hunan") in declined.err, "by the word of the issuer"
