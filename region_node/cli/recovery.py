@@ -9,12 +9,12 @@ from gateway.api.region.v1.recovery_service_pb2 import CatchUp, Loss, LostComman
 from gateway.api.region.v1.recovery_service_pb2_grpc import RecoveryServiceStub
 from gateway.cli.asking import limit_option
 from gateway.cli.table import Table, TableColumn
+from gateway.cli.times import InstantType
 from gateway.time.clock import to_timestamp
 from gateway.wording.languages import translated
 from gateway.wording.terms import region_name
 from gateway.wording.times import told_if_set, told_time
 from region_node.cli.asking import Asking, reads, repeats
-from region_node.cli.times import InstantType
 
 _LOSSES = Table[Loss](
     TableColumn("loss", lambda each: str(each.number)),

@@ -14,21 +14,6 @@ _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _LAST_DAY = date.max - timedelta(days=1)
 
 
-class InstantType(click.ParamType[datetime]):
-    """A time with its zone."""
-
-    name = "time"
-
-    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """See click."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            return instant_of(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 class DayOrInstantType(click.ParamType[date]):
     """A time with its zone, or a day without one: `ending` gives the end of a day."""
 
