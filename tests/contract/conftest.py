@@ -1,4 +1,4 @@
-"""What several tests of coordinators begin with."""
+"""What several tests of coordinators, and those of the store, begin with."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,14 @@ from gateway.time import agreed_clock
 from tests.contract.registries import EmbeddedRegistries, EtcdRegistries, Registries
 from tests.contract.relay_scene import PATIENCE_S
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+from tests.contract.stores import ADAPTERS, Adapter, adapter_for
 from tests.engines import ETCD, require_engine
+
+
+@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
+def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
+    """The store of a test, on one engine after the other."""
+    return adapter_for(request.param, request, tmp_path)
 
 
 @pytest.fixture(name="certificates")

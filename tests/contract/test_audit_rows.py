@@ -22,7 +22,7 @@ from gateway.time.clock import to_timestamp
 from region_node.node.operator_scopes import OperatorScopes
 from region_node.oversight.audit_service import AuditService
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 COUNTER, WANG = "region/sichuan/operator/counter", "region/sichuan/staff/wang"
@@ -40,12 +40,6 @@ class Later:
 def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("region_node.oversight.audit_rows.WINDOW", 3)
     monkeypatch.setattr("region_node.oversight.audit_rows.WINDOWS", 2)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 async def acts(store: Store, rows: Sequence[tuple[str, str, str]], time: datetime = NOW) -> None:

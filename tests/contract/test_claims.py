@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,7 @@ from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
 from tests.contract.postgresql_scene import Database, opened, until
 from tests.contract.relay_pair import NOW, ORIGIN, OUTGOING, FixedClock, Pair
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -35,12 +34,6 @@ MIGRATIONS = migrations_of("gateway")
 @pytest.fixture(scope="module")
 def border() -> Border:
     return Pair().borders[ORIGIN]
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 @pytest.fixture

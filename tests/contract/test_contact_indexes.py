@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -32,18 +31,13 @@ from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault,
 from region_node.node.context import RegionContext
 from region_node.requests.open_work import rest_after
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
 LINE, OTHER_LINE = "+8619844000001", "+8619844000002"
 CONTACT, OTHER_CONTACT = "+8619851000001", "+8619844000003"  # of Sichuan and of Guangdong
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 def context() -> RegionContext:

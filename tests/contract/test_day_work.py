@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -21,7 +20,7 @@ from region_node.node.day_work import ATTACH, UPLOAD, told_size
 from region_node.node.operator_work import RECORD
 from region_node.requests.day_work import DayWorkWatch
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 
@@ -44,12 +43,6 @@ class Wall:
 def _small_pages_without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("region_node.requests.open_work.LONGEST_REST", 0)
     monkeypatch.setattr("region_node.node.day_work.PAGE", 3)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def context(most: int | None = MOST) -> RegionContext:

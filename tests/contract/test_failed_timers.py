@@ -15,7 +15,7 @@ from gateway.store.port import Store, Transaction
 from gateway.store.quarantine import ATTEMPTS, PATIENCE, QuarantinedWork, work_after
 from gateway.store.timers import SWEEP_LIMIT, Timer, cancel_timer, set_timer
 from tests.contract.relay_pair import NOW, FixedClock, effects
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for
+from tests.contract.stores import Adapter
 from tests.contract.timer_scene import (
     HANDLERS,
     HOUR,
@@ -38,12 +38,6 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that a test moves is noticed at once."""
     monkeypatch.setattr(scheduler, "SHORTEST_SLEEP", 0.0)
     monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 0.001)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def test_a_row_whose_handler_fails_stays_due(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

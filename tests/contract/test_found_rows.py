@@ -1,9 +1,5 @@
 """Rows are found by columns as the operations of a commit have left them, the same on both engines."""
 
-from pathlib import Path
-
-import pytest
-
 from gateway.store.port import Operation, Store, Transaction
 from tests.contract.item_store import (
     ITEMS,
@@ -19,12 +15,7 @@ from tests.contract.item_store import (
     with_box,
     with_store,
 )
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
+from tests.contract.stores import Adapter
 
 
 def test_rows_are_found_by_any_columns_as_they_are_now(adapter: Adapter) -> None:

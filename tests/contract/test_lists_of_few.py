@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -37,7 +36,7 @@ from region_node.network.faults.rows import FaultFilter, FaultRow, insert_fault,
 from region_node.records.listing import Position
 from region_node.records.purging.port import Cut, Held
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.federation.test_plans import explained, reads_all
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
@@ -118,12 +117,6 @@ LOOKS: Sequence[tuple[str, str, Callable[[Transaction], object]]] = [
     ("complaints", "complaints_items", lambda tx: case_of(tx, "x")),
 ]
 """Tables, their indexes, and what erasure, retention or the end of a record looks for there."""
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def fill(tx: Transaction) -> None:

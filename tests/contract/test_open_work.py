@@ -38,7 +38,7 @@ from region_node.node.operator_work import RECORD
 from region_node.node.settings import RegionSettings
 from region_node.requests.open_work import OpenWorkWatch
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.keys import region_keys
 from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
@@ -59,12 +59,6 @@ def _without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for as long as a slow machine takes."""
     monkeypatch.setattr("region_node.requests.open_work.LONGEST_REST", 0)
     monkeypatch.setattr("region_node.requests.open_work.LOOK", 0.01)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def bounded(most: int) -> Configuration:

@@ -1,8 +1,5 @@
 """A database whose complaints hold in their bodies what only this region needs: the facts get columns at the start."""
 
-from pathlib import Path
-
-import pytest
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
@@ -16,7 +13,7 @@ from region_node.care.complaints.rows import KIND, complaint_subject, find_compl
 from region_node.care.complaints.sent_counts import SentCounts, sent_counts_of
 from region_node.requests.rows import keyed_digest
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 
 FILE = "0066_private_facts.sql"
 CASE, ITEM, ELSEWHERE = "sichuan/20251101-7", "sichuan/20251101-7/1", "henan/20251101-2/1"
@@ -27,11 +24,6 @@ BODY = bytes.fromhex(
     "32303235313130312d372f311a096775616e67646f6e672802580360017002ca010d08021a0568656e616e280458038202054552502d318a02"
     "20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 )
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 def add(tx: Transaction, ticket_id: str, body: bytes, *, parent: str = "", reference: str = "") -> None:

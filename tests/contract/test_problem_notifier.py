@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +27,7 @@ from region_node.network.problems.following import follow
 from region_node.network.problems.notifier import Coordinators, ProblemNotifier, tell_event
 from region_node.node.context import RegionContext
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.shipped import shipped_configuration
 from tests.simulation.world import keys
 from tests.unit.network_events import NOON, event
@@ -37,12 +36,6 @@ LINK = ("chengdu-guangzhou-1",)
 CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()))
 CONTEXT.border.current.update(Federation(1, shipped_configuration()), [])
 FIRST, SECOND = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 class Coordinator:

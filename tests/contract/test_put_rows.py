@@ -1,7 +1,6 @@
 """The contract of put rows, the same on both engines: each commit writes them, and errors stay with their operation."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -28,20 +27,13 @@ from tests.contract.item_store import (
     with_store,
 )
 from tests.contract.stores import (
-    ADAPTERS,
     PUT_NOTES,
     Adapter,
     Note,
-    adapter_for,
     notes,
     putting,
     writing,
 )
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 def refusing(tx: Transaction) -> None:

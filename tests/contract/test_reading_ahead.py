@@ -10,16 +10,11 @@ from gateway.store.port import Operation, Store, Transaction
 from gateway.store.postgresql_ahead import ReadAhead
 from gateway.store.reading_ahead import Announced, Reads, Wanted, query_wanted, row_wanted, rows_wanted
 from tests.contract.item_store import BOXES, ITEMS, Item, all_of, with_store
-from tests.contract.stores import ADAPTERS, Adapter, Note, adapter_for, notes
+from tests.contract.stores import Adapter, Note, adapter_for, notes
 
 CODES = "SELECT code FROM items WHERE box = :box ORDER BY place"
 COUNT = "SELECT COUNT(*) FROM items"
 PLACES = range(6)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 @pytest.fixture(name="postgresql")

@@ -1,12 +1,10 @@
 """Rows of one table that are written together, the same on both engines: null and other values, found anew."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.store.port import Operation, Store, Transaction
 from tests.contract.item_store import BOXES, ITEMS, Item, all_of, items, with_store
-from tests.contract.stores import ADAPTERS, Adapter, Note, adapter_for
+from tests.contract.stores import Adapter, Note
 
 COLUMNS: dict[str, list[str | None]] = {
     "no value at all": [None, None, None],
@@ -14,11 +12,6 @@ COLUMNS: dict[str, list[str | None]] = {
     "a value in each row": ["x", "", "套餐"],
 }
 """By what they hold: the codes of the rows."""
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 def removing(place: int) -> Operation[None]:

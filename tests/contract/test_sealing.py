@@ -1,7 +1,5 @@
 """A database of the version before, with personal data in the clear: sealed at the start, and read as ever."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
@@ -22,7 +20,7 @@ from region_node.requests.importing.progress import rejections_between
 from region_node.requests.rows import RequestKey, find_request
 from region_node.schema import PACKAGES
 from tests.at_rest import open_envelopes
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 
 NUMBER, OTHER = "+8619851271828", "+8619844314159"
 CUSTOMERS = 7
@@ -31,11 +29,6 @@ CLEAR = ("Ouyang", "planted@mail.example", "1777 Tongzilin", "posted to Lhasa", 
 ORDER = Order(id="guangdong/counter/R1", request=OrderRequest(business="PAY", number=NUMBER)).SerializeToString()
 ENVELOPE = EnvelopeContent(id="e1", subject="guangdong/counter/R1", payload=ORDER).SerializeToString()
 FILE = b"f" * 32
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return adapter_for(request.param, request, tmp_path)
 
 
 def fill(tx: Transaction) -> None:

@@ -28,7 +28,7 @@ from region_node.cli.node.quarantine_checks import check_quarantine
 from tests.at_rest import open_envelopes
 from tests.contract.relay_pair import DESTINATION, EFFECTS, ORIGIN, OUTGOING, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, outgoing_named
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for
+from tests.contract.stores import Adapter
 
 PATIENCE_S = 60.0  # reached only where a test fails
 WAITING = QuarantineState.QUARANTINE_STATE_WAITING
@@ -41,12 +41,6 @@ def refusal(reason: Reason.ValueType) -> DeliverResult:
 
 
 REUSED = refusal(Reason.REASON_ENVELOPE_ID_REUSED)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def play(adapter: Adapter, scenario: Scenario) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from gateway.store.port import Store, Transaction
 from gateway.store.timers import Timer
 from gateway.time.agreed_clock import AgreedClock
 from tests.contract.relay_pair import NOW, FixedClock, effects
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for
+from tests.contract.stores import Adapter
 from tests.contract.timer_scene import HOUR, SECOND, at, done, left, note, play, running, sweeps
 
 YEARS = timedelta(days=4 * 365)
@@ -32,12 +31,6 @@ def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that a test moves is noticed at once."""
     monkeypatch.setattr(scheduler, "SHORTEST_SLEEP", 0.0)
     monkeypatch.setattr(scheduler, "LONGEST_SLEEP", 0.001)
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def test_by_a_clock_that_has_stepped_no_timer_fires_and_each_fires_at_its_time_when_it_is_back(

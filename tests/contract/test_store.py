@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,7 @@ from gateway.process.turns import owner
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.port import Operation, Store, Transaction, WriteAfterRefusal
 from gateway.store.postgresql_connecting import BEGIN_READ
-from tests.contract.stores import ADAPTERS, Adapter, Written, adapter_for, insert, notes, run, writing
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
+from tests.contract.stores import Adapter, Written, insert, notes, run, writing
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,10 @@ import pytest
 from gateway.store.port import DatabaseInUse, Destroyed, Transaction, Value
 from gateway.store.schema import CONTRACTING, Migration, SchemaMismatch, SchemaOutdated
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
-from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, SqliteAdapter, adapter_for, notes, run, writing
+from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, SqliteAdapter, notes, run, writing
 
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def test_a_commit_is_on_disk_when_it_returns(adapter: Adapter) -> None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -26,7 +25,7 @@ from region_node.care.complaints import rules as complaints
 from region_node.care.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
 from region_node.records.listing import BY_TOKEN, Page, Position
 from region_node.schema import PACKAGES
-from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.contract.stores import Adapter, run
 from tests.federation.test_plans import explained, reads_all
 
 NOW = datetime(2030, 6, 15, 4, tzinfo=UTC)
@@ -38,12 +37,6 @@ NEAREST_FIRST = ["1", "2", "3", "0", "4", "undated"]
 
 Listing = Callable[[Transaction, str, datetime | None], tuple[Sequence[str], str, int | None]]
 """The names on the page behind a key, of what is due before an instant; the next key, and the count of all."""
-
-
-@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
-def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    name: str = request.param
-    return adapter_for(name, request, tmp_path)
 
 
 def add_order(tx: Transaction, name: str, due: datetime | None, home: str = OWN, *, waits: bool = True) -> None:
