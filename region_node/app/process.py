@@ -389,7 +389,6 @@ def _witness_telling(ports: Ports, registry: Registry) -> WitnessNotifier:
             ports.border,
             ports.unfenced,
             ports.transport,
-            ports.clock,
             ports.source,
             destroy_again,
             _finding(ports).seen,

@@ -22,7 +22,6 @@ REGION = "sichuan"
 BY_ANY_CLOCK = {
     "ApprovalService/DecideApproval",
     "ApprovalService/SetOperatorScope",
-    "RecoveryService/AcceptLoss",
     "RecoveryService/ConfirmClock",
     "RelayService/Deliver",
 }

@@ -30,7 +30,7 @@ from gateway.rpc.element_counts import parsed
 from gateway.security.signing import AUDIT_HEAD, WITNESSED_HEAD
 from gateway.store import losses, vault
 from gateway.store.port import Store, Transaction
-from gateway.time.clock import Clock, from_microseconds, from_timestamp
+from gateway.time.clock import from_microseconds, from_timestamp
 from gateway.time.looks import until_look
 from region_node.node.erased_key_rows import NumberedKey, erased_after_number
 from region_node.node.erased_keys import KEY_ID
@@ -55,7 +55,6 @@ class WitnessNotifierPorts:
     border: Border
     store: Store
     transport: Transport
-    clock: Clock
     source: random.Random
     destroy_again: Callable[[Transaction, Sequence[str], datetime], int]
     """Destroys the keys with the given ids where an older database brought them back."""
@@ -77,7 +76,7 @@ class WitnessNotifier:
 
     def __init__(self, ports: WitnessNotifierPorts) -> None:
         self._ports = ports
-        self._asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
+        self._asker = Asker(ports.border, ports.transport, ports.border.clock, ports.source)
 
     async def run(self) -> None:
         """Runs until cancelled. A failed statement is sent again after the interval."""
@@ -88,12 +87,16 @@ class WitnessNotifier:
             await asyncio.sleep(until_look(LOOK_AGAIN))
 
     async def tell(self) -> None:
-        """Sends a statement to each due witness. Raises Refused where the store does not respond."""
+        """Sends a statement to each due witness.
+
+        Raises Refused where the store does not respond, and with CLOCK_UNTRUSTED while the clock is not settled: it
+        dates the claim, and each answer that is stored.
+        """
         border = self._ports.border
         if not border.current.revision:
             return
         for witness in witnesses_of(border.region, candidates(border)):
-            now = self._ports.clock.now()
+            now = border.clock.settled_now()
             if await self._ports.store.read(lambda tx, each=witness, at=now: is_due(tx, each, at)):  # type: ignore[misc]
                 await self._tell(witness, now)
 
@@ -101,13 +104,13 @@ class WitnessNotifier:
         told = await self._ports.store.write(lambda tx: self._statement(tx, witness, now))
         if told is None:
             return
-        region = self._ports.border.region
+        border = self._ports.border
         outgoing = OutgoingEnvelope(
-            envelope_id=f"{region}/witness/{told.message.head.sequence}>{witness}",
+            envelope_id=f"{border.region}/witness/{told.message.head.sequence}>{witness}",
             destination=witness,
             kind=EnvelopeKind.ENVELOPE_KIND_WITNESS,
             payload=told.message.SerializeToString(),
-            subject=f"{region}/witness",
+            subject=f"{border.region}/witness",
             operator="",
             lifetime=_LIFETIME,
         )
@@ -116,7 +119,8 @@ class WitnessNotifier:
         except (Refused, DecodeError) as error:
             _log.info("the witness %s was not told the audit head: %s", witness, error)
             return
-        await self._ports.store.write(lambda tx: self._heard(tx, told, answer))
+        heard = border.clock.settled_now()
+        await self._ports.store.write(lambda tx: self._heard(tx, told, answer, heard))
 
     def _statement(self, tx: Transaction, witness: str, now: datetime) -> _Statement | None:
         """Claims the witness, and makes its statement. None while a loss of the database is open."""
@@ -139,9 +143,9 @@ class WitnessNotifier:
         )
         return _Statement(before, erased, message)
 
-    def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer) -> None:
+    def _heard(self, tx: Transaction, told: _Statement, answer: WitnessAnswer, now: datetime) -> None:
         """Stores the signed answer of a witness, and destroys keys that have come back."""
-        before, border, now = told.before, self._ports.border, self._ports.clock.now()
+        before, border = told.before, self._ports.border
         if answer.HasField("held_revision"):
             hear(tx, Known.of(border.current), before.witness, answer.held_revision, now)
         head, time = Head(answer.kept.sequence, answer.kept.hash), from_timestamp(answer.tell_time)
