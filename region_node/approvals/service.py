@@ -43,7 +43,7 @@ class ApprovalService(ApprovalServiceServicer):
         self._store = store
         self._clock = clock
         self._scopes = scopes
-        self._decisions = StaffDecisions(store, clock.now)
+        self._decisions = StaffDecisions(store, clock)
 
     async def ListApprovals(
         self,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
@@ -12,7 +11,6 @@ from gateway.errors import Refused, lasting
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
-from gateway.time.clock import Clock
 from region_node.node.day_work import DayWork
 from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
 from region_node.node.open_work import OpenWork
@@ -62,14 +60,6 @@ class RegionContext:
     def again(self) -> "RegionContext":
         """The ports of a command that is done again after a loss: unknown numbers named since do not count."""
         return replace(self, unknown_numbers=UnknownNumbers())
-
-    def step_time(self, clock: Clock) -> datetime:
-        """The time of a step on accepted work, by the clock of its caller. Raises Refused with CLOCK_UNTRUSTED.
-
-        A step by a clock that is wrong would set a due time, or a mark that others follow, for years ahead.
-        """
-        self.border.clock.require_trusted()
-        return clock.now()
 
     @cached_property
     def region(self) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from gateway.store.port import Store, Transaction
+from gateway.time.clock import Clock
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.calling import caller_of
 from region_node.requests.checks import require_request_id
@@ -27,10 +28,9 @@ D = TypeVar("D", bound=_Identified)
 class StaffDecisions:
     """The decisions of the current call's caller, with an audit row for each."""
 
-    def __init__(self, store: Store, time: Callable[[], datetime]) -> None:
-        """`time` gives that of a decision; it raises Refused where none is taken."""
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._time = time
+        self._clock = clock
 
     async def once(
         self,
@@ -47,7 +47,7 @@ class StaffDecisions:
         require_request_id(request_id)
         caller = caller_of(request_id)
         content = request.SerializeToString(deterministic=True)
-        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._time()
+        key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
 
         def in_transaction(tx: Transaction) -> D:
             earlier = done_before(tx, key)

@@ -45,7 +45,7 @@ class TicketApplication(Generic[M]):
         return await self._store.read(lambda tx: answered_request(self.kind, tx, caller, done))
 
     async def _done(self, operation: Operation[M], point: str) -> M:
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         done = await self._store.write(lambda tx: operation(tx, now))
         failpoints.reach(point)
         return done

@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from gateway.api.coordinator.v1.planned_outage_registry_service_pb2 import PlannedOutageHeader
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ReportAffectedRequest
 from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.region.v1 import followed_problem_service_pb2, order_service_pb2
 from gateway.api.region.v1.followed_problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.api.types.v1.access_pb2 import Role
@@ -28,6 +29,7 @@ from gateway.relay.envelopes import read_content
 from gateway.relay.queries import Asker
 from gateway.relay.sealed_batches import Act, SealedBatchTransport
 from gateway.relay.transport import Carrier
+from gateway.rpc.access import AccessRules
 from gateway.rpc.admission import Admission
 from gateway.security.identity import Identity
 from gateway.security.region_keys import RegionKeys
@@ -70,6 +72,11 @@ T = TypeVar("T")
 
 
 _RUNS = 10  # more than there are
+_ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
+_FOLLOWED = followed_problem_service_pb2.DESCRIPTOR.services_by_name["FollowedProblemService"]
+_FOLLOW = f"/{_FOLLOWED.full_name}/FollowProblem"
+_ACT = f"/{_ORDERS.full_name}/SubmitOrder"
+"""The RPC as which each call begins: an act, also where it is a reading, since every caller asks again."""
 
 
 class NoAnswer(Exception):
@@ -123,6 +130,7 @@ class Node:
     agreements: AgreementService
     planned_outages: PlannedOutageService
     reconciliation: ReconciliationService
+    access: AccessRules
 
 
 class Coordinators(KeptHeads, Protocol):
@@ -300,6 +308,7 @@ class Region:
             AgreementService(core.context, store, clock),
             PlannedOutageService(core.context, store, clock, coordinators.hold_planned_outage),
             ReconciliationService(reconciliation(core.context), store, clock),
+            AccessRules([_ORDERS, _FOLLOWED], self.name, require_clock=clock.require_trusted),
         )
 
     def _shown(self, act: Act, kinds: Kinds) -> Act:
@@ -348,10 +357,11 @@ class Region:
         return await self.node.core.receiver.deliver(request)
 
     async def follow(self, content: bytes) -> bytes:
-        """Answers a coordinator that tells how a problem stands. Raises as `serve`."""
+        """Answers a coordinator that tells how a problem stands. Raises as `serve`, and as the rules of the border."""
         if self.node is None:
             raise NoAnswer
         caller = Identity(configuration().federation, Role.ROLE_COORDINATOR, "", "0")
+        self.node.access.require_begun(caller, _FOLLOW)
         request = FollowProblemRequest.FromString(content)
         return (await served(self.node.problems.FollowProblem, caller, request)).SerializeToString()
 
@@ -359,7 +369,7 @@ class Region:
         """Runs a call in the process. Raises what the call raises, and NoAnswer where it does not end in time.
 
         `share` is the operator whose work takes turns with that of others in the store, and at the door where the run
-        has one.
+        has one. The call begins by the rules of the border: by a clock that is wrong it is refused.
         A server of gRPC cancels the handler of a caller who has gone.
         """
         if self.node is None or self.process is None:
@@ -368,6 +378,7 @@ class Region:
 
         async def handle() -> T:
             owner.set(share)
+            node.access.require_begun(Identity(configuration().federation, Role.ROLE_OPERATOR, self.name, share), _ACT)
             if not self.ports.has_door:
                 return await work(node)
             with await self._door.begin(share, 1):

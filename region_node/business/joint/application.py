@@ -52,17 +52,17 @@ class JointApplication:
 
     async def cancel(self, caller: Caller, asked: CancelJointOrderRequest) -> JointOrder:
         """Cancels a joint order before its decision."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         return await self._store.write(lambda tx: leading.cancel(tx, self._context, caller, asked, now))
 
     async def supplement(self, caller: Caller, asked: SupplementJointOrderRequest) -> JointOrder:
         """Passes the customer's own proof on to the home region."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         return await self._store.write(lambda tx: leading.supplement(tx, self._context, caller, asked, now))
 
     async def work(self, caller: Caller, asked: WorkOnJointOrderRequest) -> JointOrder:
         """Executes a step of staff on an item of this region."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         order = await self._store.write(lambda tx: working.work(tx, self._context, caller, asked, now))
         failpoints.reach("joint-worked.after-commit")
         return order

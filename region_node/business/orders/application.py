@@ -216,7 +216,7 @@ class OrderApplication:
         """Sends a command about an order; raises Refused where the home region has refused it."""
         on_file = await self._on_file_for(caller, asked)
         context = self._ports.context
-        now = context.node.step_time(self._ports.clock)
+        now = self._ports.clock.now()
         queued = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
         writing = self._ports.store.write(
             lambda tx: handling.command(tx, context, caller, asked, queued is not None, now, on_file)
@@ -228,7 +228,7 @@ class OrderApplication:
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
         """A member of the home region's staff decides."""
         context = self._ports.context
-        now = context.node.step_time(self._ports.clock)
+        now = self._ports.clock.now()
         order = await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
         failpoints.reach("order-reviewed.after-commit")
         return order

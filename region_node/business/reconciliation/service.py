@@ -1,7 +1,6 @@
 """ReconciliationService: gRPC for compared days, differences and repairs."""
 
 from datetime import datetime
-from functools import partial
 
 import grpc
 
@@ -34,7 +33,7 @@ class ReconciliationService(ReconciliationServiceServicer):
         self._context = context
         self._store = store
         self._clock = clock
-        self._decisions = StaffDecisions(store, partial(context.node.step_time, clock))
+        self._decisions = StaffDecisions(store, clock)
 
     async def ListReconciledDays(
         self,

@@ -1,7 +1,6 @@
 """SettlementService: gRPC for the statements of months with other regions."""
 
 from datetime import datetime
-from functools import partial
 
 import grpc
 
@@ -33,7 +32,7 @@ class SettlementService(SettlementServiceServicer):
     def __init__(self, settlement: Settlement, store: Store, clock: Clock) -> None:
         self._settlement = settlement
         self._store = store
-        self._decisions = StaffDecisions(store, partial(settlement.node.step_time, clock))
+        self._decisions = StaffDecisions(store, clock)
 
     async def ListSettlementStatements(
         self,

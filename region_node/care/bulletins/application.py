@@ -30,7 +30,7 @@ class BulletinApplication:
     async def publish(self, publisher: Opener, content: BulletinContent) -> Bulletin:
         """Publishes a bulletin. Raises Refused."""
         rules.require_content(content, self._context.federation.region)
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         published = await self._store.write(lambda tx: operations.publish(tx, self._context, publisher, content, now))
@@ -39,7 +39,7 @@ class BulletinApplication:
 
     async def withdraw(self, caller: Caller, bulletin_id: str) -> Bulletin:
         """Withdraws a bulletin of this region. Raises Refused."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         return await self._store.write(lambda tx: operations.withdraw(tx, self._context, caller, bulletin_id, now))
 
     async def read(self, caller: Caller, bulletin_id: str) -> tuple[Bulletin, datetime]:

@@ -91,7 +91,7 @@ class ComplaintApplication:
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
         """Forwards the customer's command; raises Refused where the owner region has refused it."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         complaint = await self._changes.answered(caller, writing, wait)
         return await self._store.read(lambda tx: answered_request(COMPLAINT, tx, caller, complaint))
@@ -198,7 +198,7 @@ class ComplaintApplication:
 
     async def _decide(self, caller: Caller, ticket_id: str, content: bytes, action: str, decide: Decide) -> Complaint:
         """Executes a staff member's request on a complaint once."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         key = RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
 
         def once(tx: Transaction) -> Complaint:

@@ -33,7 +33,7 @@ class CaseService(CaseServiceServicer):
         require_request_id(request.request_id)
         for field in ("ticket_id", "region", "department"):
             require_length(field, getattr(request, field), _NAME_LIMIT, required=True)
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         act = acting(self._context, request, now)
         asked = Assignment(request.request_id, request.ticket_id, request.region, request.department, act)
         case = await self._store.write(lambda tx: assign(tx, self._context, asked, now))

@@ -1,7 +1,6 @@
 """ImprovementService: gRPC for the improvement actions."""
 
 from datetime import datetime
-from functools import partial
 
 import grpc
 
@@ -31,7 +30,7 @@ class ImprovementService(ImprovementServiceServicer):
         self._context = context
         self._store = store
         self._clock = clock
-        self._decisions = StaffDecisions(store, partial(context.step_time, clock))
+        self._decisions = StaffDecisions(store, clock)
 
     async def AddImprovementAction(
         self,

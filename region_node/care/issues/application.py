@@ -26,7 +26,7 @@ class IssueApplication(TicketApplication[Issue]):
 
     async def appoint(self, asked: owner.Appointment) -> Issue:
         """Makes another region the owner by the word of the coordination body. Raises Refused."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         return await self._store.write(lambda tx: owner.appoint(tx, self._context, asked, now))
 
     async def work(self, caller: Caller, asked: WorkOnIssueRequest, wait: float) -> Issue:

@@ -168,7 +168,7 @@ class AgreementService(AgreementServiceServicer):
         """
         require_request_id(request_id)
         caller = caller_of(request_id)
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         key = caller.key(hashlib.sha256(action.encode()).digest() + content)
 
         def once(tx: Transaction) -> T:

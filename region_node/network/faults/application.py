@@ -40,7 +40,7 @@ class FaultApplication:
 
     async def command(self, caller: Caller, asked: FaultCommand, wait: float) -> Fault:
         """Forwards the customer's command; raises Refused where the owner region has refused it."""
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         writing = self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
         fault = await self._changes.answered(caller, writing, wait)
         return await self._store.read(lambda tx: answered_request(FAULT, tx, caller, fault))
@@ -48,7 +48,7 @@ class FaultApplication:
     async def work(self, caller: Caller, request: WorkOnFaultRequest) -> Fault:
         """Executes a staff member's step on a fault once."""
         content = hashlib.sha256(b"work\0" + request.SerializeToString(deterministic=True)).digest()
-        now = self._context.step_time(self._clock)
+        now = self._clock.now()
         key = RequestKey(caller.operator, caller.request_id, content)
 
         def once(tx: Transaction) -> Fault:

@@ -53,7 +53,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
             known = _known(tx, key)
             if known is not None:
                 return known
-            now = self._context.step_time(self._clock)
+            now = self._clock.now()
             asked = operations.ask(tx, self._context, caller.identity.name, request, now)
             insert_request(tx, key, asked.id, settled=False, now=now)
             note(tx, caller, "AnnouncePlannedOutage", asked.id, now)
@@ -74,7 +74,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         caller, key = _caller(request.request_id, "ChangePlannedOutage", content)
 
         def move(tx: Transaction, moved: PlannedOutage) -> bool:
-            now = self._context.step_time(self._clock)
+            now = self._clock.now()
             if not operations.move(tx, self._context, moved, now):
                 return False
             insert_request(tx, key, moved.id, settled=True, now=now)
@@ -105,7 +105,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
             known = _known(tx, key)
             if known is not None:
                 return known
-            now = self._context.step_time(self._clock)
+            now = self._clock.now()
             cancelled = operations.cancel(tx, self._context, request.planned_outage_id, now)
             insert_request(tx, key, cancelled.id, settled=True, now=now)
             note(tx, caller, "CancelPlannedOutage", cancelled.id, now)
