@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -32,6 +33,14 @@ def keep_agreed(tx: Transaction, now: datetime) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _FirstLook:
+    """The first look at the database while the clock waits."""
+
+    kept: datetime | None
+    """The time that it kept then."""
+
+
 class AgreedTimeKeeper:
     """The loop of one process; any of several on a database may write."""
 
@@ -52,14 +61,16 @@ class AgreedTimeKeeper:
     async def _settled(self) -> None:
         """Returns once the clock is settled. Until then a time counts that somebody keeps: a person, or a process.
 
-        That of before the first look may be by this clock, before it was wrong.
+        The time of the first look counts for nothing: this clock may have kept it before it was wrong.
         """
-        looks: list[datetime | None] = []
+        first: _FirstLook | None = None
         while not self._clock.is_settled():
             with contextlib.suppress(Refused):
-                looks = [*looks[-1:], await self._store.read(last_agreed)]
-                if len(looks) > 1 and looks[1] not in (None, looks[0]):
-                    self._clock.take_confirmed(looks[1])
+                kept = await self._store.read(last_agreed)
+                if first is None:
+                    first = _FirstLook(kept)
+                elif kept is not None and kept != first.kept:
+                    self._clock.take_confirmed(kept)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):
                     await self._clock.settled()
