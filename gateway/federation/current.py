@@ -43,7 +43,6 @@ class CurrentFederation:
     def __init__(self) -> None:
         self._state: FederationState | None = None
         self._features: Mapping[str, frozenset[Feature.ValueType]] = {}
-        self._live_features: Mapping[str, frozenset[Feature.ValueType]] = {}
         """Those of each region when coordinators heard its processes last."""
         self._listeners: list[Callable[[FederationState], None]] = []
         self.unreadable = ""
@@ -79,20 +78,16 @@ class CurrentFederation:
         return len(self._state.federation.number_plan.book) if self._state is not None else 0
 
     def understands(self, region: str, feature: Feature.ValueType) -> bool:
-        """Whether every live process of a region has a feature.
-
-        False for a silent region, for a region outside of the configuration, and before the first state.
-        """
-        features = self._features.get(region)
-        return features is not None and feature in features
-
-    def understood(self, region: str, feature: Feature.ValueType) -> bool | None:
         """Whether every process of a region had a feature when coordinators heard the region last.
 
-        Coordinators tell no features of a silent region, which may have no older process. None where none was heard.
+        A silent region counts as it was heard last: its processes may go on, and none of them has become older. False
+        for a region that was not heard since this process started, and for one outside of the configuration.
         """
-        features = self._live_features.get(region)
-        return None if features is None else feature in features
+        return feature in self._features.get(region, ())
+
+    def has_heard(self, region: str) -> bool:
+        """Whether this process knows the features of a region."""
+        return region in self._features
 
     def update(self, federation: Federation, members: Iterable[Member], chain: Chain | None = None) -> None:
         """Puts a state in force and notifies the listeners.
@@ -103,9 +98,13 @@ class CurrentFederation:
             return
         self._state = FederationState(federation, {member.region: member for member in members}, chain)
         self.federation = federation
-        self._features = {region: frozenset(member.features) for region, member in self._state.members.items()}
-        heard = {region: self._features[region] for region, member in self._state.members.items() if member.endpoints}
-        self._live_features = {**self._live_features, **heard}
+        known = {region: each for region, each in self._features.items() if region in self._state.members}
+        heard = {
+            each.region: frozenset(each.features)
+            for each in self._state.members.values()
+            if each.endpoints or each.features
+        }
+        self._features = {**known, **heard}
         for listener in self._listeners:
             listener(self._state)
 

@@ -89,16 +89,14 @@ class ListenerService(ListenerServiceServicer):
     def _require_noted(self, resource: Resource) -> None:
         """Raises Refused with LISTENERS_AWAIT_UPGRADE where a process notes no changes of a resource.
 
-        A region whose heartbeats are late has the processes that coordinators heard last. Raises Refused with
-        REGION_UNREACHABLE where they have heard none since this process started.
+        Raises Refused with REGION_UNREACHABLE where coordinators have heard none since this process started.
         """
         if not resource.noted_by:
             return
-        region = self._context.region
-        notes = self._context.border.current.understood(region, resource.noted_by)
-        if notes is None:
+        region, current = self._context.region, self._context.border.current
+        if not current.has_heard(region):
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
-        if not notes:
+        if not current.understands(region, resource.noted_by):
             raise Refused(Reason.REASON_LISTENERS_AWAIT_UPGRADE, region=region, resource=resource.name)
 
     def _told(self, listener: Listener) -> Listener:

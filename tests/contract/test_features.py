@@ -126,3 +126,24 @@ def test_a_feature_of_a_later_version_does_no_harm() -> None:
     current.update(Federation(1, Configuration()), [Member.FromString(member.SerializeToString())])
     assert current.understands("sichuan", TREES)
     assert not current.understands("sichuan", SESSIONS)
+
+
+def test_a_region_that_falls_silent_has_the_features_with_which_it_was_heard_last() -> None:
+    current = CurrentFederation()
+
+    def told(*members: Member) -> None:
+        current.update(Federation(1, Configuration()), members)
+
+    told(Member(region="sichuan"))
+    assert not current.has_heard("sichuan"), "it was silent from the start"
+    assert not current.understands("sichuan", TREES)
+    told(Member(region="sichuan", endpoints=["localhost:1"], features=[TREES]))
+    told(Member(region="sichuan"))
+    assert current.understands("sichuan", TREES), "its silence does not make its processes older"
+    told(Member(region="sichuan", endpoints=["localhost:1"]))
+    assert current.has_heard("sichuan")
+    assert not current.understands("sichuan", TREES), "an older process was heard since"
+    told(Member(region="sichuan", endpoints=["localhost:1"], features=[TREES]))
+    told()
+    told(Member(region="sichuan"))
+    assert not current.has_heard("sichuan"), "it has left the federation meanwhile"

@@ -71,7 +71,11 @@ class Home:
 
     def hear(self, features: list[Feature.ValueType]) -> None:
         """The features of Guangdong, as coordinators tell them."""
-        self.current.update(CONFIGURATION, [Member(region="guangdong", features=features)])
+        self.current.update(CONFIGURATION, [Member(region="guangdong", endpoints=["127.0.0.1:1"], features=features)])
+
+    def hear_silence(self) -> None:
+        """No process of Guangdong is heard any more."""
+        self.current.update(CONFIGURATION, [Member(region="guangdong")])
 
     def staff(self, name: str, region: str = "guangdong", role: str = "staff") -> Credentials:
         files = Credentials.within(self._directory / f"{region}-{role}-{name}")
@@ -179,6 +183,8 @@ def test_a_region_tells_no_statement_only_as_long_as_its_version_promises_none(h
     first, second = home.said("wang"), home.said("zhao")
     for statements in (("", ""), (first, ""), ("", second)):
         assert home.told(*statements) == UNPROVEN
+    home.hear_silence()
+    assert home.told("", "") == UNPROVEN, "nobody escapes the statements by his silence"
     home.hear([])
     assert home.told("", "") == home.told("", "", approver="") == []
     assert home.told(first, "") == home.told("", second) == [], "half of a proof is none"
