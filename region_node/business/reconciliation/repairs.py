@@ -273,10 +273,12 @@ def _require_alone(
 
 def _counts(tx: Transaction, context: Reconciliation, repair: Repair, now: datetime) -> bool:
     """Whether a proposal may be confirmed."""
+    return counts(_expiry(repair), certificates_of_proposer(tx, repair.id), context.node, now)
+
+
+def _expiry(repair: Repair) -> datetime:
     expires = from_timestamp(repair.create_time) + TO_DECIDE
-    if repair.HasField("expire_time"):
-        expires = min(expires, from_timestamp(repair.expire_time))
-    return counts(expires, certificates_of_proposer(tx, repair.id), context.node, now)
+    return min(expires, from_timestamp(repair.expire_time)) if repair.HasField("expire_time") else expires
 
 
 def _require_counts(tx: Transaction, context: Reconciliation, repair: Repair, decided: datetime) -> None:
@@ -284,7 +286,7 @@ def _require_counts(tx: Transaction, context: Reconciliation, repair: Repair, de
     if context.node.border.keys.revocations.names_any(certificates_of_proposer(tx, repair.id)):
         reason = Reason.REASON_PROPOSER_CERTIFICATE_REVOKED
         raise Refused(reason, proposer=repair.proposer, approval=repair.id)
-    if not _counts(tx, context, repair, decided):
+    if decided >= _expiry(repair):
         raise Refused(Reason.REASON_REPAIR_STATE_FORBIDS, state=state_name(EXPIRED))
 
 
