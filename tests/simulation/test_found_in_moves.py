@@ -246,7 +246,7 @@ def test_an_issue_about_rent_that_a_new_home_refuses_is_expected_in_the_trace_of
 
     monkeypatch.setattr(moved, "require_told", refuse)
     report = simulate(39_996)
-    assert any(each.about.startswith("sichuan/I") for each in report.events), "an issue was opened"
+    assert any("/I" in each.about for each in report.events), "a region has opened an issue"
     assert [each for each in report.violations if each.guarantee == "one trace"] == []
 
 
