@@ -6,7 +6,6 @@ import grpc
 
 from gateway.api.region.v1 import attachment_service_pb2 as api
 from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceServicer
-from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.federation.complaint_rules import ATTACHMENT_SIZE
@@ -18,7 +17,7 @@ from region_node.care.complaints import rules
 from region_node.care.complaints.attaching import MATERIAL, Attaching
 from region_node.care.complaints.attachment_contents import AttachmentReading
 from region_node.customers.documents.files import StoredFile
-from region_node.customers.documents.receiving_stream import ReceivingApplication
+from region_node.customers.documents.receiving_stream import ReceivingApplication, chunks_of
 from region_node.customers.documents.rules import require_file
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -48,7 +47,7 @@ class AttachmentService(AttachmentServiceServicer):
         if first is None or not first.HasField("attachment"):
             raise invalid("attachment", "not in the first message", "首条消息中缺少此项")
         attaching = await self._named(first.attachment)
-        async for file in self._receiving.taken(attaching, _chunks(request_iterator)):
+        async for file in self._receiving.taken(attaching, chunks_of(request_iterator)):
             yield _answer(file)
 
     async def GetAttachmentContent(  # noqa: N802 - named by the contract
@@ -92,13 +91,6 @@ class AttachmentService(AttachmentServiceServicer):
             await self._receiving.refuse(attaching, refused)
             raise
         return attaching
-
-
-async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
-    async for request in requests:
-        if not request.HasField("chunk"):
-            raise invalid("chunk", "not set", "未填写")
-        yield request.chunk
 
 
 def _answer(file: StoredFile) -> api.AttachFileResponse:

@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
+from typing import Literal, Protocol
 
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, invalid
 from gateway.process import failpoints
 from gateway.relay.border import Moved
 from gateway.rpc.calls import current_call
@@ -23,6 +24,27 @@ REGISTRATION_SECONDS = 3.0
 """The wait of an upload's last answer for the notified region; after that the state is COMPLETE."""
 _PIECES_AT_ONCE = 16  # of at most 64 KiB: one read of the store while the hash is computed
 _HEAD = 16  # bytes: more than the longest signature of a file type
+
+
+class Piece(Protocol):
+    """A later message of any upload's stream."""
+
+    @property
+    def chunk(self) -> DocumentChunk:
+        """The next bytes of the file."""
+        ...
+
+    def HasField(self, field_name: Literal["chunk"], /) -> bool:  # noqa: N802 - named by protobuf
+        """Whether there are any."""
+        ...
+
+
+async def chunks_of(requests: AsyncIterator[Piece]) -> AsyncIterator[DocumentChunk]:
+    """The chunks of a stream behind its first message. Raises Refused for a message without a chunk."""
+    async for request in requests:
+        if not request.HasField("chunk"):
+            raise invalid("chunk", "not set", "未填写")
+        yield request.chunk
 
 
 class ReceivingApplication:

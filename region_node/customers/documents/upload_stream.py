@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from gateway.api.region.v1.document_service_pb2 import (
-    DocumentChunk,
     DocumentUpload,
     UploadDocumentRequest,
     UploadDocumentResponse,
@@ -19,7 +18,7 @@ from gateway.time.clock import Clock
 from gateway.values.sizes import MIB
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import StoredFile
-from region_node.customers.documents.receiving_stream import ReceivingApplication
+from region_node.customers.documents.receiving_stream import ReceivingApplication, chunks_of
 from region_node.customers.documents.uploads import Upload
 from region_node.node.context import RegionContext
 from region_node.requests.auditing import audited_call
@@ -45,7 +44,7 @@ class UploadApplication:
         if first is None or not first.HasField("document"):
             raise invalid("document", "not in the first message", "首条消息中缺少此项")
         upload = await self._named(first.document)
-        async for file in self._receiving.taken(upload, _chunks(requests)):
+        async for file in self._receiving.taken(upload, chunks_of(requests)):
             yield _answer(file)
 
     async def _named(self, named: DocumentUpload) -> Upload:
@@ -84,13 +83,6 @@ class UploadApplication:
         limit = federation.figure(rules.SIZE_POLICY, (self._context.region, home)) * MIB
         rules.require_upload(named, federation.material(named.code), limit, now)
         return home
-
-
-async def _chunks(requests: Requests) -> AsyncIterator[DocumentChunk]:
-    async for request in requests:
-        if not request.HasField("chunk"):
-            raise invalid("chunk", "not set", "未填写")
-        yield request.chunk
 
 
 def _answer(file: StoredFile) -> UploadDocumentResponse:
