@@ -131,10 +131,10 @@ def require_length(field: str, value: str, limit: int, *, required: bool = False
         raise invalid(field, "not set", "未填写")
 
 
-def require_size(size: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE for a request of more bytes than may travel between regions."""
-    if size > REQUEST_LIMIT:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+def require_size(size: int, limit: int = REQUEST_LIMIT) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE for more bytes than the limit: by default what travels between regions."""
+    if size > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 def instant(field: str, timestamp: Timestamp) -> datetime:

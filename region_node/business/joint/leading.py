@@ -36,6 +36,7 @@ from region_node.customers.documents.rules import require_documents, require_mat
 from region_node.customers.known_statuses import require_unrestricted
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, note
+from region_node.requests.checks import require_size
 from region_node.requests.rows import insert_request
 from region_node.tickets.followed import known_request
 
@@ -66,8 +67,7 @@ def submit(
     number = next_joint_number(tx)
     _complete(context, order, number, now)
     order.operator, order.request_id = caller.operator, caller.request_id
-    if order.ByteSize() > saga.ORDER_LIMIT:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(saga.ORDER_LIMIT))
+    require_size(order.ByteSize(), saga.ORDER_LIMIT)
     row = JointOrderRow(order, caller.traceparent)
     insert_joint_order(tx, row, number, now)
     note_disclosures(tx, row, now)

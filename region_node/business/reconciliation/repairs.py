@@ -42,6 +42,7 @@ from region_node.business.reconciliation.repair_rows import (
     require_repair,
 )
 from region_node.business.reconciliation.rows import find_difference, note_repair, open_day, record_of, require_open
+from region_node.requests.checks import require_size
 
 SUBJECTS = "repair/"
 NOTE_LIMIT, STAFF_LIMIT = 1000, 256  # characters
@@ -320,8 +321,7 @@ def _act(tx: Transaction, context: Reconciliation, repair: Repair, there: str, n
     if repair.act == RESTORE and kind.restoring is not None:
         told = kind.restoring.evidence(tx, context.node, wanted)
         told.repair.CopyFrom(repair)
-        if told.ByteSize() > _LARGEST_EVIDENCE:
-            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(_LARGEST_EVIDENCE))
+        require_size(told.ByteSize(), _LARGEST_EVIDENCE)
         subject, evidence = kind.restoring.about(repair.serial), EnvelopeKind.ENVELOPE_KIND_REPAIR_EVIDENCE
         _tell(tx, context, repair, there, evidence, told.SerializeToString(), now, subject=subject)
         return

@@ -9,6 +9,7 @@ from gateway.store.port import Transaction
 from gateway.time.clock import to_timestamp
 from region_node.care.complaints import rules
 from region_node.care.complaints.rows import complaint_subject
+from region_node.requests.checks import require_size
 
 _PLACE = "complaint_private_notes"
 
@@ -17,7 +18,7 @@ def add_private_note(tx: Transaction, ticket_id: str, author: str, text: str, no
     """Adds a note. Raises Refused with MESSAGE_TOO_LARGE for more notes than one response holds."""
     known = private_notes(tx, ticket_id)
     note = ComplaintNote(author=author, time=to_timestamp(now), text=text)
-    rules.require_room_for(sum(each.ByteSize() for each in known), note.ByteSize(), rules.COMPLAINT_LIMIT)
+    require_size(sum(each.ByteSize() for each in (*known, note)), rules.COMPLAINT_LIMIT)
     tx.execute(
         "INSERT INTO complaint_private_notes (ticket_id, number, body) VALUES (:ticket_id, :number, :body)",
         ticket_id=ticket_id,

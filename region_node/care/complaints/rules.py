@@ -25,7 +25,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import from_timestamp, to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import is_name, require_length
+from region_node.requests.checks import is_name, require_length, require_size
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
 REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
@@ -197,13 +197,7 @@ def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
     The default is the limit of a complaint, of a work item or of a case.
     """
     limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.case_id else COMPLAINT_LIMIT)
-    require_room_for(complaint.ByteSize(), more, limit)
-
-
-def require_room_for(known: int, more: int, limit: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
-    if known + more > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+    require_size(complaint.ByteSize() + more, limit)
 
 
 def booked_time(complaint: Complaint) -> datetime | None:

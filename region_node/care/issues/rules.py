@@ -19,7 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid, listed
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import require_length, require_name
+from region_node.requests.checks import require_length, require_name, require_size
 
 ACKNOWLEDGED = IssueState.ISSUE_STATE_ACKNOWLEDGED
 IN_PROGRESS = IssueState.ISSUE_STATE_IN_PROGRESS
@@ -104,8 +104,7 @@ def _require_state(issue: Issue, action: str, states: Collection[IssueState.Valu
 
 def require_room(issue: Issue, more: int, limit: int = TALK_LIMIT) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
-    if issue.ByteSize() + more > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+    require_size(issue.ByteSize() + more, limit)
 
 
 def parties(issue: Issue) -> Sequence[str]:

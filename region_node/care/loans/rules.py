@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import dated, from_timestamp, is_dated, to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import require_length, require_name
+from region_node.requests.checks import require_length, require_name, require_size
 
 ACKNOWLEDGED = LoanState.LOAN_STATE_ACKNOWLEDGED
 LENT = LoanState.LOAN_STATE_LENT
@@ -58,7 +58,7 @@ def enter(loan: Loan, state: LoanState.ValueType, *, now: datetime, author: str,
         raise Refused(Reason.REASON_LOAN_STATE_FORBIDS, state=state_name(loan.state), action=_ACTS[state])
     loan.state = state
     loan.state_changes.add(state=state, time=to_timestamp(now), author=author, reason=reason)
-    require_room(loan, LOAN_LIMIT)
+    require_size(loan.ByteSize(), LOAN_LIMIT)
 
 
 def is_untouched(loan: Loan, region: str) -> bool:
@@ -67,12 +67,6 @@ def is_untouched(loan: Loan, region: str) -> bool:
     return [(each.author, each.reason) for each in loan.state_changes] == [(author, "")] and not (
         loan.notices or loan.quantity or loan.condition or loan.HasField("resource")
     )
-
-
-def require_room(loan: Loan, limit: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE for a loan of more bytes than the limit."""
-    if loan.ByteSize() > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 def lend(loan: Loan, author: str, quantity: int, now: datetime) -> None:
@@ -90,7 +84,7 @@ def prolong(loan: Loan, end: Timestamp, now: datetime) -> None:
     if instant("prolong.end_time", end) <= max(from_timestamp(loan.end_time), now):
         raise invalid("prolong.end_time", "not behind the present end", "不晚于现有的结束时间")
     loan.end_time.CopyFrom(end)
-    require_room(loan, TALK_LIMIT)
+    require_size(loan.ByteSize(), TALK_LIMIT)
 
 
 def confirm_return(loan: Loan, author: str, condition: ReturnCondition.ValueType, text: str, now: datetime) -> None:

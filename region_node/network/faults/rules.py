@@ -19,7 +19,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, invalid
 from gateway.time.clock import to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import require_length, require_name
+from region_node.requests.checks import require_length, require_name, require_size
 
 ACKNOWLEDGED = FaultState.FAULT_STATE_ACKNOWLEDGED
 REJECTED = FaultState.FAULT_STATE_REJECTED
@@ -145,8 +145,7 @@ def require_state(fault: Fault, action: str) -> None:
 
 def require_room(fault: Fault, more: int, limit: int = TALK_LIMIT) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
-    if fault.ByteSize() + more > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+    require_size(fault.ByteSize() + more, limit)
 
 
 def required_text(field: str, text: str) -> str:

@@ -18,7 +18,7 @@ from gateway.errors import Refused, invalid
 from gateway.federation.network import NetworkRegistry
 from gateway.time.clock import from_timestamp, is_dated, to_timestamp
 from gateway.values.names import camel_case
-from region_node.requests.checks import require_length
+from region_node.requests.checks import require_length, require_size
 
 ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED
 IN_PROGRESS = SupportState.SUPPORT_STATE_IN_PROGRESS
@@ -101,8 +101,7 @@ def require_state(request: SupportRequest, step: str) -> None:
 
 def require_room(request: SupportRequest, more: int, limit: int = TALK_LIMIT) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE where `more` bytes would exceed the limit."""
-    if request.ByteSize() + more > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+    require_size(request.ByteSize() + more, limit)
 
 
 def note(request: SupportRequest, author: str, text: str, now: datetime) -> None:
