@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, to_microseconds
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -193,7 +193,7 @@ def _stored_head(tx: Transaction) -> Head:
 def last_time(tx: Transaction) -> datetime | None:
     """The time of the last row; None for an empty chain."""
     time = tx.first(int, "SELECT time FROM audit ORDER BY sequence DESC LIMIT 1")
-    return None if time is None else from_microseconds(time)
+    return instant_or_none(time)
 
 
 def head_at(tx: Transaction, sequence: int) -> Head | None:

@@ -17,7 +17,7 @@ from gateway.store import timeline
 from gateway.store.commit_archive import commits, numbers, segments
 from gateway.store.sqlite import open_read_only
 from gateway.store.timeline import Position
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, microseconds_or_none
 from gateway.wording.languages import translated
 from gateway.wording.times import told_time
 
@@ -125,7 +125,7 @@ def _wanted(archive: Path, start: Position, moment: Moment) -> int:
         return moment.commits
     heads = list(_heads(archive, start))
     _, end, end_time = max(heads, key=lambda head: head[1], default=(0, start.commits, 0))
-    until = None if moment.time is None else to_microseconds(moment.time)
+    until = microseconds_or_none(moment.time)
     reach = Reach.read(archive)
     reached = reach.commits if reach is not None and reach.timeline == start.timeline else 0
     if until is None:

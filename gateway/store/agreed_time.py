@@ -10,7 +10,7 @@ from functools import partial
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from gateway.time.agreed_clock import AgreedClock
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import instant_or_none, to_microseconds
 from gateway.time.looks import until_look
 
 TABLE = "agreed_time"
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def last_agreed(tx: Transaction) -> datetime | None:
     """The agreed time that a process of this database has kept last; None before the first."""
     kept = tx.first(int, "SELECT time FROM agreed_time WHERE id = 1")
-    return None if kept is None else from_microseconds(kept)
+    return instant_or_none(kept)
 
 
 def keep_agreed(tx: Transaction, now: datetime) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.store.port import Transaction
-from gateway.time.clock import to_microseconds
+from gateway.time.clock import microseconds_or_none
 
 TABLE = "database_timeline"
 COUNT_COMMIT = """UPDATE database_timeline
@@ -57,7 +57,7 @@ def begin(tx: Transaction, *, restored: datetime | None = None) -> Position:
         _BEGIN,
         timeline=started.timeline,
         audit_rows=tx.first(int, _AUDIT_ROWS) or 0,
-        restore_time=None if restored is None else to_microseconds(restored),
+        restore_time=microseconds_or_none(restored),
     )
     return started
 

@@ -72,6 +72,16 @@ def from_microseconds(value: int) -> datetime:
     return EPOCH + timedelta(0, 0, value)
 
 
+def microseconds_or_none(instant: datetime | None) -> int | None:
+    """The column value of an instant; None without one."""
+    return None if instant is None else to_microseconds(instant)
+
+
+def instant_or_none(value: int | None) -> datetime | None:
+    """The instant of a column value; None without one."""
+    return None if value is None else from_microseconds(value)
+
+
 def to_timestamp(instant: datetime) -> Timestamp:
     """The message of an instant."""
     passed = instant - EPOCH

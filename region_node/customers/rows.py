@@ -23,7 +23,7 @@ from gateway.store.pending_rows import RowMissing
 from gateway.store.port import Transaction
 from gateway.store.reading_ahead import Wanted, rows_wanted
 from gateway.store.tables import Table, prints_without
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, microseconds_or_none, to_microseconds
 from gateway.wording.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from region_node.node.subjects import customer_subject, number_index
 
@@ -219,10 +219,10 @@ def update_line(tx: Transaction, line: Line) -> None:
     changed = stored._replace(
         status=line.status,
         plan_id=line.plan_id,
-        contract_end=_column(line.contract_end),
+        contract_end=microseconds_or_none(line.contract_end),
         binding=line.binding,
-        sim_replaced=_column(line.sim_replaced),
-        suspension_end=_column(line.suspension_end),
+        sim_replaced=microseconds_or_none(line.sim_replaced),
+        suspension_end=microseconds_or_none(line.suspension_end),
         rating_type=line.rating_type,
         suspension_kind=line.suspension_kind,
         card_kind=line.card_kind,
@@ -382,10 +382,10 @@ def _at_rest(line: Line, sealed: bytes, number: str, taken_over: int, content: s
         line.status,
         line.plan_id,
         to_microseconds(line.start_time),
-        _column(line.contract_end),
+        microseconds_or_none(line.contract_end),
         line.binding,
-        _column(line.sim_replaced),
-        _column(line.suspension_end),
+        microseconds_or_none(line.sim_replaced),
+        microseconds_or_none(line.suspension_end),
         line.kind,
         line.rating_type,
         line.suspension_kind,
@@ -396,14 +396,6 @@ def _at_rest(line: Line, sealed: bytes, number: str, taken_over: int, content: s
         content,
         promised_to=line.promised_to,
     )
-
-
-def _column(instant: datetime | None) -> int | None:
-    return None if instant is None else to_microseconds(instant)
-
-
-def _instant(value: int | None) -> datetime | None:
-    return None if value is None else from_microseconds(value)
 
 
 def _customer(customer_id: str, content: bytes) -> CustomerRow:
@@ -427,11 +419,11 @@ def _read(row: LineAtRest, content: bytes) -> Line:
         row.status,
         row.plan_id,
         from_microseconds(row.start_time),
-        _instant(row.contract_end),
+        instant_or_none(row.contract_end),
         row.binding,
-        _instant(row.sim_replaced),
+        instant_or_none(row.sim_replaced),
         product.suspension_reason,
-        _instant(row.suspension_end),
+        instant_or_none(row.suspension_end),
         row.kind,
         row.rating_type,
         row.suspension_kind,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gateway.store.port import Transaction
 from gateway.store.tables import Table
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, microseconds_or_none, to_microseconds
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _at_rest(subscription: Subscription) -> _AtRest:
         subscription.product_id,
         subscription.offering_id,
         to_microseconds(start),
-        None if end is None else to_microseconds(end),
+        microseconds_or_none(end),
     )
 
 
@@ -74,5 +74,5 @@ def _subscription(row: _AtRest) -> Subscription:
         row.product_id,
         row.offering_id,
         from_microseconds(row.start_time),
-        None if row.end_time is None else from_microseconds(row.end_time),
+        instant_or_none(row.end_time),
     )

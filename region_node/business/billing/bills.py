@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import instant_or_none, microseconds_or_none, to_microseconds
 from region_node.business.billing.rating import Charge
 from region_node.customers.accounts.rules import EntryKind
 
@@ -80,7 +80,7 @@ def insert_bill(tx: Transaction, bill: BillRow, lines: Sequence[BillLineRow]) ->
         account=bill.account_id,
         month=bill.month,
         total=bill.total,
-        payment_due=None if bill.payment_due is None else to_microseconds(bill.payment_due),
+        payment_due=microseconds_or_none(bill.payment_due),
         abnormal=int(bill.abnormal),
     )
     rows: list[dict[str, Value]] = [
@@ -154,7 +154,7 @@ def _key(account_id: str, month: str) -> dict[str, Value]:
 
 
 def _bill(account_id: str, month: str, total: int, payment_due: int | None, abnormal: int) -> BillRow:
-    due = None if payment_due is None else from_microseconds(payment_due)
+    due = instant_or_none(payment_due)
     return BillRow(account_id, month, total, due, bool(abnormal))
 
 

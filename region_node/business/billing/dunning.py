@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.auditing import audit
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import instant_or_none, to_microseconds
 from gateway.values.money import in_major_units
 from region_node.business.billing import wording
 from region_node.business.billing.arrears import ArrearsState, Move, late_fee, next_move
@@ -217,5 +217,5 @@ def _state_of(tx: Transaction, account: str) -> ArrearsState:
 
 
 def _state(*times: int | None) -> ArrearsState:
-    warned, suspended, last_warned = (None if each is None else from_microseconds(each) for each in times)
+    warned, suspended, last_warned = (instant_or_none(each) for each in times)
     return ArrearsState(warned, suspended, last_warned)

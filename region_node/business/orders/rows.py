@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
 from gateway.store.timers import DueRows, TimerSet, set_timer
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp, microseconds_or_none, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.business.orders import rules
 from region_node.business.orders.completed import note_completed
@@ -159,7 +159,7 @@ def insert_order(
         "traceparent": row.traceparent,
         "is_sealed": 1,
         "is_proven": int(is_proven),
-        "due_time": None if promised is None else to_microseconds(promised),
+        "due_time": microseconds_or_none(promised),
     }
     ORDER_RECORDS.insert(tx, order.id, order, columns)
     if order.state == COMPLETED:

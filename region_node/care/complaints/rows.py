@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction, Value
 from gateway.store.tables import Table
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp, microseconds_or_none, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
@@ -329,7 +329,7 @@ def _changing(complaint: Complaint) -> Mapping[str, Value]:
 def _due(complaint: Complaint) -> int | None:
     if complaint.HasField("remedy"):
         money_due = remedy.due(complaint)
-        return None if money_due is None else to_microseconds(money_due)
+        return microseconds_or_none(money_due)
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None

@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import vault
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import instant_or_none, to_microseconds
 
 RECEIVING = UploadState.UPLOAD_STATE_RECEIVING
 COMPLETE = UploadState.UPLOAD_STATE_COMPLETE
@@ -233,6 +233,6 @@ def _file(
         home=home,
         ticket_id=ticket_id,
         refused=refused,
-        withdraw_time=None if withdraw_time is None else from_microseconds(withdraw_time),
+        withdraw_time=instant_or_none(withdraw_time),
         named=named,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.store.port import Transaction
 from gateway.store.vault import seal
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, microseconds_or_none, to_microseconds
 from region_node.customers.disclosures.rows import FROM_NEWEST, fields_read, fields_written, opened
 from region_node.customers.rows import Line
 from region_node.customers.sharing.rules import Decided
@@ -58,8 +58,8 @@ def insert_request(tx: Transaction, subject: str, request: SharingRequest, now: 
         " VALUES (:subject, :digest, :start, :end, :now)",
         subject=subject,
         digest=request.digest,
-        start=_column(request.start),
-        end=_column(request.end),
+        start=microseconds_or_none(request.start),
+        end=microseconds_or_none(request.end),
         now=to_microseconds(now),
     )
 
@@ -92,10 +92,10 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
         fields=fields_written(decided.fields),
         granted=int(decided.granted),
         start=to_microseconds(decided.start),
-        end=_column(decided.end),
+        end=microseconds_or_none(decided.end),
         now=to_microseconds(now),
         text_version=decided.text_version,
-        attested=_column(decided.attested),
+        attested=microseconds_or_none(decided.attested),
         evidence=seal(tx, subject, _GRANTS, evidence.SerializeToString()),
         paper=evidence.paper if decided.granted else "",
     )
@@ -175,16 +175,8 @@ def granted_to_anybody(tx: Transaction, line: Line) -> list[Decided]:
     )
 
 
-def _column(instant: datetime | None) -> int | None:
-    return None if instant is None else to_microseconds(instant)
-
-
-def _instant(column: int | None) -> datetime | None:
-    return None if column is None else from_microseconds(column)
-
-
 def _request(digest: str, start: int | None, end: int | None) -> SharingRequest:
-    return SharingRequest(digest, _instant(start), _instant(end))
+    return SharingRequest(digest, instant_or_none(start), instant_or_none(end))
 
 
 def _decided(
@@ -206,10 +198,10 @@ def _decided(
         frozenset(fields_read(fields)),
         bool(granted),
         from_microseconds(start),
-        _instant(end),
-        _instant(withdrawn),
+        instant_or_none(end),
+        instant_or_none(withdrawn),
         text_version,
-        _instant(attested),
+        instant_or_none(attested),
     )
 
 

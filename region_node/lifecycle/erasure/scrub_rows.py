@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, to_microseconds
 
 RETRY = timedelta(minutes=10)  # between two attempts, of whichever process
 _TABLES_DONE = 2**62
@@ -88,7 +88,7 @@ def scrubbed_at(tx: Transaction, number: int) -> datetime | None:
         "SELECT end_time FROM scrubs WHERE number >= :number AND end_time IS NOT NULL ORDER BY end_time LIMIT 1",
         number=number,
     )
-    return None if end is None else from_microseconds(end)
+    return instant_or_none(end)
 
 
 def _text(time: datetime) -> str:

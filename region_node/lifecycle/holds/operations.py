@@ -9,7 +9,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, listed
 from gateway.security.revocations import Revocations
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds
+from gateway.time.clock import from_microseconds, instant_or_none, microseconds_or_none, to_microseconds
 from region_node.approvals.operations import Act, Awaited, approval_of, use
 from region_node.approvals.rows import ApprovalRow
 from region_node.customers.rows import find_customer, lines_of_customer
@@ -192,11 +192,11 @@ def _keep(tx: Transaction, kept: Hold) -> None:
         customer_id=kept.customer_id,
         reference=kept.reference,
         since=to_microseconds(kept.since),
-        until=to_microseconds(kept.until) if kept.until is not None else None,
+        until=microseconds_or_none(kept.until),
         actor=kept.actor,
     )
 
 
 def _row(customer_id: str, reference: str, since: int, until: int | None, actor: str) -> Hold:
-    end = from_microseconds(until) if until is not None else None
+    end = instant_or_none(until)
     return Hold(customer_id, reference, from_microseconds(since), end, actor)

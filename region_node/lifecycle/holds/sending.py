@@ -9,7 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import OutgoingEnvelope
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from gateway.time.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.time.clock import from_microseconds, microseconds_or_none, to_microseconds, to_timestamp
 from region_node.lifecycle.customers import customer_of
 from region_node.lifecycle.holds.operations import held_customers, holds_of
 from region_node.lifecycle.registry import Registry
@@ -35,7 +35,7 @@ def send_hold(tx: Transaction, registry: Registry, customer_id: str, now: dateti
     # The longest of several counts; one without an end is the longest.
     known_ends = [each for each in ends if each is not None]
     longest = max(known_ends) if ends and len(known_ends) == len(ends) else None
-    until = None if longest is None else to_microseconds(longest)
+    until = microseconds_or_none(longest)
     for region, record_id in _kept_elsewhere(tx, registry, customer_id):
         last = _last_sent(tx, record_id, region)
         if ends:

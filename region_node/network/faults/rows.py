@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.batched_lookup import among
 from gateway.store.port import Transaction, Value
-from gateway.time.clock import from_timestamp, to_microseconds
+from gateway.time.clock import from_timestamp, microseconds_or_none, to_microseconds
 from gateway.wording.masking import masked_number, prints_masked
 from region_node.customers.contact_indexes import CONTACT_INDEX, ContactIndexes
 from region_node.customers.erased_numbers import look_if_erased
@@ -247,7 +247,7 @@ def _changing(fault: Fault) -> Mapping[str, Value]:
         "severity": fault.severity,
         "state": fault.state,
         "version": fault.version,
-        "due_time": None if due is None else to_microseconds(due),
+        "due_time": microseconds_or_none(due),
         "problem_id": fault.problem_id,
         "is_beyond_network": int(fault.cause in rules.NOT_OF_THE_NETWORK),
     }
